@@ -1,0 +1,50 @@
+public import ModelSpec
+public import Tensors
+
+/// How keys and values lie in a KV block: for each layer of the stage first all key heads, then all value heads,
+/// each head `[KVType.blockPositions, head size]`.
+public struct KVLayout: Sendable, Hashable {
+  public let type: KVType
+  /// Layers of the stage the block belongs to.
+  public let layers: Range<LayerIndex>
+  let headCount: Int
+  let keySize: Int
+  let valueSize: Int
+
+  public init(spec: ModelSpec, layers: Range<LayerIndex>, type: KVType) {
+    let model = spec.hyperparameters
+    self.type = type
+    self.layers = layers
+    headCount = model.keyValueHeadCount
+    keySize = model.keyHeadSize
+    valueSize = model.valueHeadSize
+  }
+
+  /// Bytes between two positions of one key head.
+  var keyStride: Int { keySize * type.elementBytes }
+  /// Bytes between two positions of one value head.
+  var valueStride: Int { valueSize * type.elementBytes }
+  /// Bytes of one layer in a block.
+  public var layerBytes: Int { headCount * (keyStride + valueStride) * KVType.blockPositions }
+  /// Bytes of a block.
+  public var blockBytes: Int { layerBytes * layers.count }
+
+  /// Offset in the block of a key head's first position.
+  func keyOffset(_ layer: LayerIndex, head: Int) -> Int {
+    (layer.rawValue - layers.lowerBound.rawValue) * layerBytes + head * keyStride * KVType.blockPositions
+  }
+
+  /// Offset in the block of a value head's first position.
+  func valueOffset(_ layer: LayerIndex, head: Int) -> Int {
+    (layer.rawValue - layers.lowerBound.rawValue) * layerBytes
+      + (headCount * keyStride + head * valueStride) * KVType.blockPositions
+  }
+}
+
+/// The KV blocks of one sequence in one stage: block b holds positions b * 64 ..< (b + 1) * 64.
+/// Valid until the sequence gets another block or is released.
+public struct KVBlockTable {
+  let blocks: UnsafePointer<UnsafeMutableRawPointer>
+
+  public init(blocks: UnsafePointer<UnsafeMutableRawPointer>) { self.blocks = blocks }
+}

@@ -1,0 +1,45 @@
+public import Kernels
+public import ModelSpec
+public import Tensors
+
+/// A piece of weights in memory: its parts at 64-byte boundaries of an arena slot.
+public struct LoadedPiece: Sendable {
+  public let layout: PieceLayout
+  public let slot: WeightArena.Slot
+
+  /// - Parameter slot: at least `memoryBytes(layout)` bytes, filled part by part at `memoryOffsets(layout)`.
+  public init(layout: PieceLayout, slot: WeightArena.Slot) {
+    precondition(slot.byteCount >= Self.memoryBytes(layout), "slot too small for its piece")
+    self.layout = layout
+    self.slot = slot
+  }
+
+  /// Where each part starts in memory, in bytes.
+  public static func memoryOffsets(_ layout: PieceLayout) -> [Int] {
+    var offset = 0
+    return layout.parts.map { part in
+      defer { offset = (offset + part.range.byteCount + 63) & ~63 }
+      return offset
+    }
+  }
+
+  /// Bytes a piece takes in the arena.
+  public static func memoryBytes(_ layout: PieceLayout) -> Int {
+    layout.parts.reduce(0) { $0 + (($1.range.byteCount + 63) & ~63) }
+  }
+
+  /// The matrix of a role; nil when the piece has none.
+  func matrix(_ role: TensorRole) -> WeightMatrix? {
+    guard let index = layout.parts.firstIndex(where: { $0.role == role }) else { return nil }
+    let part = layout.parts[index]
+    return WeightMatrix(
+      bytes: UnsafeRawPointer(slot.base + Self.memoryOffsets(layout)[index]), type: part.type, rows: part.rows,
+      columns: part.columns)
+  }
+
+  /// The float32 vector of a role (a norm's weights); nil when the piece has none.
+  func vector(_ role: TensorRole) -> UnsafePointer<Float>? {
+    guard let matrix = matrix(role), matrix.type == .f32 else { return nil }
+    return matrix.bytes.assumingMemoryBound(to: Float.self)
+  }
+}

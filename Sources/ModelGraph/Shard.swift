@@ -1,0 +1,118 @@
+public import Kernels
+public import ModelSpec
+public import Tensors
+
+/// Weights of one layer's trunk: grouped-query attention, norms, router.
+public struct TrunkWeights {
+  let attentionNorm: UnsafePointer<Float>
+  let query: WeightMatrix
+  let key: WeightMatrix
+  let value: WeightMatrix
+  let queryNorm: UnsafePointer<Float>?
+  let keyNorm: UnsafePointer<Float>?
+  let attentionOutput: WeightMatrix
+  let feedForwardNorm: UnsafePointer<Float>
+  let router: WeightMatrix
+
+  init?(_ piece: LoadedPiece) {
+    guard let attentionNorm = piece.vector(.attentionNorm), let query = piece.matrix(.query),
+      let key = piece.matrix(.key), let value = piece.matrix(.value),
+      let attentionOutput = piece.matrix(.attentionOutput), let feedForwardNorm = piece.vector(.feedForwardNorm),
+      let router = piece.matrix(.router)
+    else { return nil }
+    self.attentionNorm = attentionNorm
+    self.query = query
+    self.key = key
+    self.value = value
+    queryNorm = piece.vector(.queryNorm)
+    keyNorm = piece.vector(.keyNorm)
+    self.attentionOutput = attentionOutput
+    self.feedForwardNorm = feedForwardNorm
+    self.router = router
+  }
+}
+
+/// Weights of one routed expert: a SwiGLU feed-forward block.
+public struct ExpertWeights {
+  let gate: WeightMatrix
+  let up: WeightMatrix
+  let down: WeightMatrix
+
+  init?(_ piece: LoadedPiece) {
+    guard let gate = piece.matrix(.expertGate), let up = piece.matrix(.expertUp), let down = piece.matrix(.expertDown)
+    else { return nil }
+    self.gate = gate
+    self.up = up
+    self.down = down
+  }
+}
+
+/// The weights one node holds, piece by piece; confined to the engine's thread.
+public final class Shard {
+  private(set) var embedding: WeightMatrix?
+  private(set) var output: WeightMatrix?
+  private(set) var outputNorm: UnsafePointer<Float>?
+  private var trunks: [TrunkWeights?]
+  private var experts: [[ExpertWeights?]]
+  private(set) var pieces: [PieceID: LoadedPiece] = [:]
+  private let outputUsesEmbedding: Bool
+
+  public init(spec: ModelSpec) {
+    let model = spec.hyperparameters
+    trunks = Array(repeating: nil, count: model.layerCount)
+    experts = Array(repeating: Array(repeating: nil, count: model.expertCount), count: model.layerCount)
+    outputUsesEmbedding = spec.outputUsesEmbedding
+  }
+
+  /// Adds a piece; its memory must stay valid until `remove(_:)`.
+  public func insert(_ piece: LoadedPiece) {
+    pieces[piece.layout.id] = piece
+    switch piece.layout.id {
+    case .header: break
+    case .embedding:
+      embedding = piece.matrix(.tokenEmbedding)
+      if outputUsesEmbedding { output = embedding }
+    case .output:
+      outputNorm = piece.vector(.outputNorm)
+      if !outputUsesEmbedding { output = piece.matrix(.output) }
+    case .trunk(let layer): trunks[layer.rawValue] = TrunkWeights(piece)
+    case .expert(let layer, let expert): experts[layer.rawValue][expert.rawValue] = ExpertWeights(piece)
+    }
+  }
+
+  /// Takes a piece out and returns it, so that its memory can be given back.
+  public func remove(_ id: PieceID) -> LoadedPiece? {
+    switch id {
+    case .header: break
+    case .embedding:
+      embedding = nil
+      if outputUsesEmbedding { output = nil }
+    case .output:
+      outputNorm = nil
+      if !outputUsesEmbedding { output = nil }
+    case .trunk(let layer): trunks[layer.rawValue] = nil
+    case .expert(let layer, let expert): experts[layer.rawValue][expert.rawValue] = nil
+    }
+    return pieces.removeValue(forKey: id)
+  }
+
+  /// Whether this node holds an expert.
+  public func holds(_ expert: ExpertIndex, of layer: LayerIndex) -> Bool {
+    experts.indices.contains(layer.rawValue) && experts[layer.rawValue].indices.contains(expert.rawValue)
+      && experts[layer.rawValue][expert.rawValue] != nil
+  }
+
+  func trunk(_ layer: LayerIndex) throws(ModelGraphError) -> TrunkWeights {
+    guard let trunk = trunks[layer.rawValue] else {
+      throw ModelGraphError(.missingWeights, "the trunk of layer \(layer) is not on this node")
+    }
+    return trunk
+  }
+
+  func expert(_ expert: Int, of layer: LayerIndex) throws(ModelGraphError) -> ExpertWeights {
+    guard experts[layer.rawValue].indices.contains(expert), let weights = experts[layer.rawValue][expert] else {
+      throw ModelGraphError(.missingWeights, "expert \(expert) of layer \(layer) is not on this node")
+    }
+    return weights
+  }
+}

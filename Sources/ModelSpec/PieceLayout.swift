@@ -1,0 +1,69 @@
+public import GGUF
+public import Tensors
+
+/// One matrix or vector inside a piece.
+public struct PiecePart: Sendable, Hashable {
+  public let role: TensorRole
+  public let type: QuantType
+  /// Output rows; 1 for a vector.
+  public let rows: Int
+  /// Elements of a row.
+  public let columns: Int
+  /// Where its bytes lie in the model's files.
+  public let range: ByteRange
+  /// Where its bytes start in the piece.
+  public let offset: Int
+}
+
+/// What a piece is made of: its parts' bytes one after another, without padding.
+public struct PieceLayout: Sendable, Hashable {
+  public let id: PieceID
+  public let parts: [PiecePart]
+  public var byteCount: Int { parts.last.map { $0.offset + $0.range.byteCount } ?? 0 }
+}
+
+extension ModelSpec {
+  /// All pieces of the weights in their fixed order (without `.header`).
+  public var pieces: [PieceID] {
+    var result: [PieceID] = [.embedding]
+    for layer in layers {
+      result.append(.trunk(layer))
+      guard requiresExperts(layer) else { continue }
+      for expert in 0..<ExpertIndex(hyperparameters.expertCount) { result.append(.expert(layer, expert)) }
+    }
+    return result + [.output]
+  }
+
+  /// The parts of a piece; nil for `.header` and for pieces this model does not have.
+  public func layout(of piece: PieceID) -> PieceLayout? {
+    switch piece {
+    case .header: nil
+    case .embedding: layout(piece, [.tokenEmbedding], layer: nil)
+    case .output: layout(piece, outputUsesEmbedding ? [.outputNorm] : [.outputNorm, .output], layer: nil)
+    case .trunk(let layer): layers.contains(layer) ? layout(piece, family.trunkRoles, layer: layer) : nil
+    case .expert(let layer, let expert):
+      layers.contains(layer) ? layout(piece, TensorRole.expertRoles, layer: layer, expert: expert) : nil
+    }
+  }
+
+  private func layout(
+    _ piece: PieceID, _ roles: [TensorRole], layer: LayerIndex?, expert: ExpertIndex? = nil
+  ) -> PieceLayout? {
+    var parts: [PiecePart] = []
+    var offset = 0
+    for role in roles {
+      guard let tensor = tensor(role, layer: layer), let range = range(of: tensor, expert: expert) else { return nil }
+      let rows = tensor.dimensions.count > 1 ? tensor.dimensions[1] : 1
+      parts.append(
+        PiecePart(
+          role: role, type: tensor.type, rows: rows, columns: tensor.dimensions[0], range: range, offset: offset))
+      offset += range.byteCount
+    }
+    return PieceLayout(id: piece, parts: parts)
+  }
+
+  private func range(of tensor: GGUFTensor, expert: ExpertIndex?) -> ByteRange? {
+    guard let expert else { return ByteRange(file: tensor.file, offset: tensor.offset, byteCount: tensor.byteCount) }
+    return try? file.expertRange(tensor, expert: expert, of: hyperparameters.expertCount)
+  }
+}
