@@ -1,4 +1,4 @@
-public import GGUF
+import GGUF
 
 /// The numbers that fix a model's shapes; every one checked against a stated limit.
 public struct Hyperparameters: Sendable, Hashable {
@@ -97,13 +97,13 @@ struct KeyReader {
   func float(
     _ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil
   ) throws(ModelSpecError) -> Double {
-    let found: Double?
+    let found: Float?
     do {
       found = try metadata.floatIfPresent("\(family).\(key)")
     } catch {
       throw ModelSpecError(.badHyperparameter, error.message)
     }
-    guard let value = found ?? fallback else { throw missing(key) }
+    guard let value = found.map(Double.init) ?? fallback else { throw missing(key) }
     try require(range.contains(value), key, "is \(value), outside \(range.lowerBound)...\(range.upperBound)")
     return value
   }
