@@ -1,0 +1,70 @@
+import Kernels
+import ModelSpec
+import Tensors
+
+/// Scratch memory for routing and for the routed experts of one request.
+final class ExpertBlock {
+  let model: Hyperparameters
+  let kernels: Kernels
+  let team: ThreadTeam
+  /// Most choices of one request.
+  let choiceCapacity: Int
+  /// The router's choices of the current pass, `[rows, expertsPerToken]`.
+  let chosen: UnsafeMutablePointer<Int32>
+  let chosenWeights: UnsafeMutablePointer<Float>
+  let firstChoice: UnsafeMutablePointer<Int32>
+  /// Choices sorted by expert: the row and the weight of each, `[choiceCapacity]`.
+  let sortedRows: UnsafeMutablePointer<Int32>
+  let sortedWeights: UnsafeMutablePointer<Float>
+  /// Where each expert's choices start among the sorted ones, `[expertCount + 1]`.
+  let starts: UnsafeMutablePointer<Int32>
+  /// Experts that were chosen at all, ascending, `[expertCount]`.
+  let active: UnsafeMutablePointer<Int32>
+  /// Inner activations, `[choiceCapacity, expertWidth]`, and room for the up projection.
+  let inner: UnsafeMutablePointer<Float>
+  let upward: UnsafeMutablePointer<Float>
+  /// Inputs gathered in sorted order, and inner activations in the form of the down projection.
+  let gathered: [AlignedBuffer]
+  let innerActivations: [AlignedBuffer]
+  /// Output rows of one expert, `[rowCapacity, tileRows]` for each thread.
+  let tiles: [AlignedBuffer]
+  let failed: UnsafeMutablePointer<Bool>
+  private let buffers: [AlignedBuffer]
+
+  /// Rows of the down projection that one piece of work computes for all experts.
+  static let tileRows = 32
+
+  init(_ model: Hyperparameters, kernels: Kernels, team: ThreadTeam, rowCapacity: Int) {
+    self.model = model
+    self.kernels = kernels
+    self.team = team
+    let choices = rowCapacity * model.expertsPerToken
+    choiceCapacity = choices
+    let innerBytes = 4 * choices * model.expertWidth
+    let sizes = [
+      4 * choices, 4 * choices, 4 * (rowCapacity + 1), 4 * choices, 4 * choices, 4 * (model.expertCount + 1),
+      4 * model.expertCount, innerBytes, innerBytes,
+    ]
+    buffers = sizes.map { AlignedBuffer(byteCount: $0) }
+    chosen = buffers[0].base.assumingMemoryBound(to: Int32.self)
+    chosenWeights = buffers[1].floats
+    firstChoice = buffers[2].base.assumingMemoryBound(to: Int32.self)
+    sortedRows = buffers[3].base.assumingMemoryBound(to: Int32.self)
+    sortedWeights = buffers[4].floats
+    starts = buffers[5].base.assumingMemoryBound(to: Int32.self)
+    active = buffers[6].base.assumingMemoryBound(to: Int32.self)
+    inner = buffers[7].floats
+    upward = buffers[8].floats
+    gathered = ActivationForm.allCases.map {
+      AlignedBuffer(byteCount: choices * $0.rowStride(elements: model.hiddenSize))
+    }
+    innerActivations = ActivationForm.allCases.map {
+      AlignedBuffer(byteCount: choices * $0.rowStride(elements: model.expertWidth))
+    }
+    tiles = (0..<team.threadCount).map { _ in AlignedBuffer(byteCount: 4 * rowCapacity * Self.tileRows) }
+    failed = .allocate(capacity: 1)
+    failed.initialize(to: false)
+  }
+
+  deinit { failed.deallocate() }
+}

@@ -1,0 +1,150 @@
+public import Kernels
+public import ModelSpec
+public import Tensors
+
+/// The forward pass of one node: the blocks, the weights it holds, and scratch memory. Confined to the engine's thread.
+///
+/// A pass is advanced layer by layer: `trunk` (attention and routing), then the experts, here (`computeExperts`) or on
+/// other nodes, which add their partial sums to the pass, then `finishLayer`.
+public final class Forward {
+  public let spec: ModelSpec
+  public let shard: Shard
+  public let kernels: Kernels
+  public let combine: CombineMode
+  let team: ThreadTeam
+  let model: Hyperparameters
+  let workspace: Workspace
+  let rotary: RotaryTable
+  let expertBlock: ExpertBlock
+  /// For each layer the forms in which its experts take their input.
+  public let expertForms: [[ActivationForm]]
+
+  /// - Parameter rowCapacity: most rows of a pass, and of a request for experts.
+  public init(
+    spec: ModelSpec, shard: Shard, kernels: Kernels, team: ThreadTeam, combine: CombineMode, rowCapacity: Int
+  ) {
+    self.spec = spec
+    self.shard = shard
+    self.kernels = kernels
+    self.team = team
+    self.combine = combine
+    model = spec.hyperparameters
+    workspace = Workspace(model, rowCapacity: rowCapacity, threads: team.threadCount)
+    rotary = RotaryTable(model)
+    expertForms = spec.layers.map { spec.expertInputForms($0) }
+    expertBlock = ExpertBlock(model, kernels: kernels, team: team, rowCapacity: rowCapacity)
+  }
+
+  /// Writes the embeddings of tokens into the pass' residual rows, from `row` on.
+  /// - Throws: `ModelGraphError` for a token outside the vocabulary.
+  public func embed(_ tokens: some Sequence<TokenID>, into pass: Pass, row: Int) throws(ModelGraphError) {
+    guard let embedding = shard.embedding else {
+      throw ModelGraphError(.missingWeights, "the token embedding is not on this node")
+    }
+    var row = row
+    for token in tokens {
+      guard Int(token.rawValue) < model.vocabularySize else {
+        throw ModelGraphError(
+          .badToken, "token \(token) is outside the vocabulary of \(model.vocabularySize) tokens")
+      }
+      kernels.dequantizeRow(embedding, row: Int(token.rawValue), output: pass.residual(row))
+      row += 1
+    }
+  }
+
+  /// Prepares what all layers of the pass share: the rotation angles of its rows.
+  public func begin(_ pass: Pass) {
+    let pairs = model.ropeSize / 2
+    for row in 0..<pass.rowCount {
+      rotary.fill(
+        position: pass.positions[row], cosines: pass.cosines + row * pairs, sines: pass.sines + row * pairs)
+    }
+  }
+
+  /// Attention and routing of the pass' current layer; afterwards the pass awaits its experts.
+  /// - Parameter kv: how the KV blocks of the pass' sequences are laid out.
+  /// - Returns: what the experts need; valid until the next piece of work on this node.
+  public func trunk(_ pass: Pass, kv: KVLayout) throws(ModelGraphError) -> RoutedRows {
+    let weights = try shard.trunk(pass.layer)
+    try attend(pass, weights, kv)
+    let routed = try route(pass, weights)
+    let count = pass.rowCount * model.hiddenSize
+    pass.accumulators.update(repeating: 0, count: count)
+    pass.awaitsExperts = true
+    return routed
+  }
+
+  /// Adds the summed expert outputs to the residual, once all partial sums are in; the next layer is then current.
+  public func finishLayer(_ pass: Pass) {
+    precondition(pass.awaitsExperts, "no experts awaited")
+    for row in 0..<pass.rowCount {
+      kernels.addAccumulated(
+        pass.accumulators + row * model.hiddenSize, exponent: pass.exponents[row], count: model.hiddenSize,
+        to: pass.residual(row))
+    }
+    pass.awaitsExperts = false
+    pass.layer = pass.layer.advanced(by: 1)
+  }
+
+  /// Logits of chosen rows of a pass that is through all layers.
+  /// - Parameters:
+  ///   - rows: row indices, ascending.
+  ///   - logits: `[rows.count, vocabularySize]`.
+  public func logits(
+    _ pass: Pass, rows: [Int], into logits: UnsafeMutablePointer<Float>
+  ) throws(ModelGraphError) {
+    guard let norm = shard.outputNorm, let output = shard.output, let form = output.type.activationForm else {
+      throw ModelGraphError(.missingWeights, "the output projection is not on this node")
+    }
+    let stride = form.rowStride(elements: model.hiddenSize)
+    let activations = workspace.activations(form)
+    for (index, row) in rows.enumerated() {
+      kernels.rmsNorm(
+        input: pass.residual(row), weight: norm, epsilon: model.normEpsilon, count: model.hiddenSize,
+        output: workspace.normed)
+      guard
+        kernels.prepareActivations(
+          form, input: workspace.normed, elements: model.hiddenSize, row: activations + index * stride)
+      else { throw ModelGraphError(.notFinite, "the final hidden state holds a value that is not finite") }
+    }
+    multiply(output, activations, stride, rows.count, into: logits, outputStride: model.vocabularySize)
+  }
+
+  // MARK: - Shared steps of the blocks
+
+  /// Puts rows of float32 into a form, in parallel.
+  /// - Returns: false when a value is not finite.
+  func prepare(
+    _ form: ActivationForm, _ input: UnsafePointer<Float>, width: Int, rows: Int,
+    into output: UnsafeMutableRawPointer
+  ) -> Bool {
+    let stride = form.rowStride(elements: width)
+    workspace.failed.pointee = false
+    let failed = workspace.failed
+    team.parallelFor(count: rows, grain: 4) { range, _ in
+      for row in range {
+        let done = kernels.prepareActivations(
+          form, input: input + row * width, elements: width, row: output + row * stride)
+        if !done { failed.pointee = true }
+      }
+    }
+    return !failed.pointee
+  }
+
+  /// A matrix times rows of activations, output rows divided among the threads.
+  func multiply(
+    _ matrix: WeightMatrix, _ activations: UnsafeRawPointer, _ stride: Int, _ rows: Int,
+    into output: UnsafeMutablePointer<Float>, outputStride: Int
+  ) {
+    team.parallelFor(count: matrix.rows, grain: grain(matrix.rows)) { range, _ in
+      kernels.multiply(
+        matrix, rows: range, activations: activations, activationStride: stride, activationRows: rows,
+        output: output, outputStride: outputStride)
+    }
+  }
+
+  /// Rows in a piece of work: small enough that a busy core delays nobody, large enough to be worth taking.
+  func grain(_ rows: Int) -> Int {
+    team.threadCount == 1 ? rows : max(16, (rows / (8 * team.threadCount)) & ~15)
+  }
+}
