@@ -11,4 +11,13 @@
 /// The instruction sets of this machine, as a set of the flags above. The one run-time check of this library.
 unsigned ck_cpu_features(void);
 
+/// Tells the processor that this thread waits in a loop.
+static inline void ck_spin_hint(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
+#endif
+}
+
 #endif
