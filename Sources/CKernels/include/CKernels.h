@@ -1,3 +1,8 @@
+/// SIMD kernels. docs/numerics.md defines what each of them computes, to the bit; the Swift references in `Kernels`
+/// are the definition in code.
 #ifndef CKERNELS_H
 #define CKERNELS_H
+
+#include "ck_cpu.h"
+
 #endif

@@ -1,0 +1,59 @@
+import CKernels
+
+/// The float half of the kernels of one instruction set: a table of C functions.
+///
+/// What each entry computes, to the bit, stands in docs/numerics.md; shapes and units are those of the methods of
+/// `Kernels` that call them.
+struct FloatKernels: Sendable {
+  /// weights, row bytes, columns, first row, row count, activations, stride in bytes, rows, output, stride.
+  typealias Multiply =
+    @convention(c) @Sendable (
+      UnsafeRawPointer, Int, Int, Int, Int, UnsafeRawPointer, Int, Int, UnsafeMutablePointer<Float>, Int
+    ) -> Void
+  /// input, count, output; false when a value is not finite (or does not fit the output type).
+  typealias Store =
+    @convention(c) @Sendable (UnsafePointer<Float>, Int, UnsafeMutableRawPointer) -> Bool
+  /// input, weight, epsilon, count, output.
+  typealias Norm =
+    @convention(c) @Sendable (
+      UnsafePointer<Float>, UnsafePointer<Float>, Float, Int, UnsafeMutablePointer<Float>
+    ) -> Void
+  typealias InPlace = @convention(c) @Sendable (UnsafeMutablePointer<Float>, Int) -> Void
+  /// gate, up, count, output.
+  typealias SwiGLU =
+    @convention(c) @Sendable (UnsafePointer<Float>, UnsafePointer<Float>, Int, UnsafeMutablePointer<Float>) -> Void
+  typealias Add = @convention(c) @Sendable (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void
+  typealias Dot = @convention(c) @Sendable (UnsafePointer<Float>, UnsafePointer<Float>, Int) -> Float
+  /// head, cosines, sines, pairs.
+  typealias Rotate =
+    @convention(c) @Sendable (UnsafeMutablePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, Int) -> Void
+  /// query, keys, key stride, values, value stride, count, key elements, value elements, scale, scratch, state, first.
+  typealias AttendTile =
+    @convention(c) @Sendable (
+      UnsafePointer<Float>, UnsafeRawPointer, Int, UnsafeRawPointer, Int, Int, Int, Int, Float,
+      UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, Bool
+    ) -> Void
+  /// values, weight, 2^-exponent, count, sums.
+  typealias Accumulate =
+    @convention(c) @Sendable (UnsafePointer<Float>, Float, Double, Int, UnsafeMutablePointer<Int64>) -> Bool
+  /// sums, 2^exponent, count, residual.
+  typealias AddAccumulated =
+    @convention(c) @Sendable (UnsafePointer<Int64>, Double, Int, UnsafeMutablePointer<Float>) -> Void
+
+  let multiplyF32: Multiply
+  let multiplyF16: Multiply
+  let multiplyBF16: Multiply
+  let storeF32: Store
+  let storeF16: Store
+  let rmsNorm: Norm
+  let softmax: InPlace
+  let swiGLU: SwiGLU
+  let add: Add
+  let dot: Dot
+  let rotateHalfSplit: Rotate
+  let rotateInterleaved: Rotate
+  let attendTileF32: AttendTile
+  let attendTileF16: AttendTile
+  let accumulate: Accumulate
+  let addAccumulated: AddAccumulated
+}

@@ -1,0 +1,185 @@
+import CKernels
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// One loop that a team shares.
+struct TeamJob {
+  let body: (_ range: Range<Int>, _ thread: Int) -> Void
+  let count: Int
+  let grain: Int
+
+  var pieces: Int { (count - 1) / grain + 1 }
+
+  func range(of piece: Int) -> Range<Int> {
+    let start = piece * grain
+    return start..<start + min(grain, count - start)
+  }
+}
+
+/// What the members of a team share.
+///
+/// A job is published by storing the number of its pieces in `remaining`. A member owns a piece when its decrement
+/// found `remaining` above 0; only then does it look at the job, and the job stays until every piece is reported in
+/// `completed`. So a member that comes late, even in the middle of a later job, either takes a piece of the job that
+/// runs at that moment or touches nothing; nobody waits for members, only for pieces.
+final class TeamState: @unchecked Sendable {
+  // SAFETY: `job` is written by the caller only while no piece is out, before `remaining` is stored with release
+  // order, and read by members only after their acquiring decrement gave them a piece of it, up to their report.
+  // The mutex and condition are made for sharing. All else is atomic.
+  private let job: UnsafeMutablePointer<TeamJob?>
+  private let helpersPark = Park()
+  private let callerPark = Park()
+  private let remaining = Padded(Atomic<Int>(0))
+  private let completed = Padded(Atomic<Int>(0))
+  /// Counts published jobs; helpers wait for it to change.
+  private let epoch = Padded(Atomic<UInt64>(0))
+  private let stopped = Atomic<Bool>(false)
+  private let busy = Atomic<Bool>(false)
+
+  init() {
+    job = .allocate(capacity: 1)
+    job.initialize(to: nil)
+  }
+
+  deinit {
+    job.deinitialize(count: 1)
+    job.deallocate()
+  }
+
+  /// Runs a job to its end, as member 0.
+  func run(_ newJob: TeamJob, helpers: Int) {
+    let alone = busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
+    precondition(alone, "parallelFor on a team that is at work: nested, or from two threads")
+    let pieces = newJob.pieces
+    job.pointee = newJob
+    completed.value.store(0, ordering: .relaxed)
+    remaining.value.store(pieces, ordering: .releasing)
+    epoch.value.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    helpersPark.wake()
+
+    let done = work(member: 0)
+    if completed.value.wrappingAdd(done, ordering: .acquiringAndReleasing).newValue != pieces {
+      wait(callerPark) { completed.value.load(ordering: .sequentiallyConsistent) == pieces }
+    }
+    job.pointee = nil
+    busy.store(false, ordering: .releasing)
+  }
+
+  /// A helper's life: waits for jobs until the team ends.
+  func help(member: Int) {
+    var seen: UInt64 = 0
+    while true {
+      wait(helpersPark) { epoch.value.load(ordering: .sequentiallyConsistent) != seen }
+      if stopped.load(ordering: .acquiring) { return }
+      seen = epoch.value.load(ordering: .acquiring)
+      let done = work(member: member)
+      if done > 0 {
+        completed.value.wrappingAdd(done, ordering: .sequentiallyConsistent)
+        callerPark.wake()
+      }
+    }
+  }
+
+  /// Ends the helpers; no job may be under way.
+  func stop() {
+    stopped.store(true, ordering: .releasing)
+    epoch.value.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    helpersPark.wake()
+  }
+
+  /// Takes pieces until none is left, and says how many it did. Not inlined, so that nothing of the job is held any
+  /// more when the pieces are reported.
+  @inline(never)
+  private func work(member: Int) -> Int {
+    var done = 0
+    while remaining.value.load(ordering: .relaxed) > 0 {
+      let left = remaining.value.wrappingSubtract(1, ordering: .acquiring).oldValue
+      guard left > 0 else { break }
+      runPiece(left: left, member: member)
+      done += 1
+    }
+    return done
+  }
+
+  @inline(never)
+  private func runPiece(left: Int, member: Int) {
+    guard let job = job.pointee else { preconditionFailure("a piece of no job") }
+    job.body(job.range(of: job.pieces - left), member)
+  }
+
+  /// Spins for a moment, then sleeps until the condition holds.
+  @inline(__always)
+  private func wait(_ park: Park, until condition: () -> Bool) {
+    var deadline: UInt64 = 0
+    while true {
+      for _ in 0..<32 {
+        if condition() { return }
+        ck_spin_hint()
+      }
+      let now = Self.nanoseconds()
+      if deadline == 0 { deadline = now + Self.spinNanoseconds }
+      if now >= deadline { break }
+    }
+    park.sleep(until: condition)
+  }
+
+  private static let spinNanoseconds: UInt64 = 50_000
+
+  private static func nanoseconds() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}
+
+/// A value with cache lines of its own.
+private struct Padded<Value: ~Copyable>: ~Copyable {
+  private let before = InlineArray<15, Int>(repeating: 0)
+  let value: Value
+  private let after = InlineArray<15, Int>(repeating: 0)
+
+  init(_ value: consuming Value) { self.value = value }
+}
+
+/// Where threads sleep until a condition holds that others make true.
+private final class Park: @unchecked Sendable {
+  // SAFETY: the mutex and the condition variable are made for sharing and stay where they are; the rest is atomic.
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  private let sleepers = Atomic<Int>(0)
+
+  init() {
+    pthread_mutex_init(mutex, nil)
+    pthread_cond_init(condition, nil)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  /// Sleeps until `isTrue`, which must read sequentially consistent atomics only.
+  func sleep(until isTrue: () -> Bool) {
+    pthread_mutex_lock(mutex)
+    sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    while !isTrue() { pthread_cond_wait(condition, mutex) }
+    sleepers.wrappingSubtract(1, ordering: .relaxed)
+    pthread_mutex_unlock(mutex)
+  }
+
+  /// To be called after a sequentially consistent write that may have made a condition true: either the sleeper sees
+  /// that write when it looks once more, or this call sees the sleeper.
+  func wake() {
+    guard sleepers.load(ordering: .sequentiallyConsistent) > 0 else { return }
+    pthread_mutex_lock(mutex)
+    pthread_mutex_unlock(mutex)
+    pthread_cond_broadcast(condition)
+  }
+}
