@@ -1,6 +1,6 @@
 import Kernels
 import ModelSpec
-public import Tensors
+import Tensors
 
 extension Forward {
   /// Computes routed experts that this node holds and adds their weighted outputs, on each row's grid, to sums.

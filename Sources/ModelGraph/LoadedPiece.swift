@@ -1,4 +1,4 @@
-public import Kernels
+import Kernels
 public import ModelSpec
 public import Tensors
 
@@ -18,14 +18,14 @@ public struct LoadedPiece: Sendable {
   public static func memoryOffsets(_ layout: PieceLayout) -> [Int] {
     var offset = 0
     return layout.parts.map { part in
-      defer { offset = (offset + part.range.byteCount + 63) & ~63 }
+      defer { offset = (offset + part.byteCount + 63) & ~63 }
       return offset
     }
   }
 
   /// Bytes a piece takes in the arena.
   public static func memoryBytes(_ layout: PieceLayout) -> Int {
-    layout.parts.reduce(0) { $0 + (($1.range.byteCount + 63) & ~63) }
+    layout.parts.reduce(0) { $0 + (($1.byteCount + 63) & ~63) }
   }
 
   /// The matrix of a role; nil when the piece has none.

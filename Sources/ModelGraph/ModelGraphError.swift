@@ -1,4 +1,4 @@
-public import Tensors
+import Tensors
 
 /// A forward pass that cannot go on.
 public struct ModelGraphError: Error, Sendable, CustomStringConvertible {

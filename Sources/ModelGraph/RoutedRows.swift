@@ -1,4 +1,3 @@
-public import ModelSpec
 public import Tensors
 
 /// Rows that want routed experts of one layer: what a request to an expert node carries.

@@ -1,4 +1,4 @@
-public import Kernels
+import Kernels
 public import ModelSpec
 public import Tensors
 

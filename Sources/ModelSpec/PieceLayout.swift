@@ -13,6 +13,8 @@ public struct PiecePart: Sendable, Hashable {
   public let range: ByteRange
   /// Where its bytes start in the piece.
   public let offset: Int
+
+  public var byteCount: Int { range.byteCount }
 }
 
 /// What a piece is made of: its parts' bytes one after another, without padding.
