@@ -7,25 +7,11 @@ public struct LoadedPiece: Sendable {
   public let layout: PieceLayout
   public let slot: WeightArena.Slot
 
-  /// - Parameter slot: at least `memoryBytes(layout)` bytes, filled part by part at `memoryOffsets(layout)`.
+  /// - Parameter slot: at least `layout.memoryBytes` bytes, filled part by part at `layout.memoryOffsets`.
   public init(layout: PieceLayout, slot: WeightArena.Slot) {
-    precondition(slot.byteCount >= Self.memoryBytes(layout), "slot too small for its piece")
+    precondition(slot.byteCount >= layout.memoryBytes, "slot too small for its piece")
     self.layout = layout
     self.slot = slot
-  }
-
-  /// Where each part starts in memory, in bytes.
-  public static func memoryOffsets(_ layout: PieceLayout) -> [Int] {
-    var offset = 0
-    return layout.parts.map { part in
-      defer { offset = (offset + part.byteCount + 63) & ~63 }
-      return offset
-    }
-  }
-
-  /// Bytes a piece takes in the arena.
-  public static func memoryBytes(_ layout: PieceLayout) -> Int {
-    layout.parts.reduce(0) { $0 + (($1.byteCount + 63) & ~63) }
   }
 
   /// The matrix of a role; nil when the piece has none.
@@ -33,7 +19,7 @@ public struct LoadedPiece: Sendable {
     guard let index = layout.parts.firstIndex(where: { $0.role == role }) else { return nil }
     let part = layout.parts[index]
     return WeightMatrix(
-      bytes: UnsafeRawPointer(slot.base + Self.memoryOffsets(layout)[index]), type: part.type, rows: part.rows,
+      bytes: UnsafeRawPointer(slot.base + layout.memoryOffsets[index]), type: part.type, rows: part.rows,
       columns: part.columns)
   }
 

@@ -21,7 +21,20 @@ public struct PiecePart: Sendable, Hashable {
 public struct PieceLayout: Sendable, Hashable {
   public let id: PieceID
   public let parts: [PiecePart]
-  public var byteCount: Int { parts.last.map { $0.offset + $0.range.byteCount } ?? 0 }
+  /// Bytes of the piece as it is stored, hashed and sent.
+  public var byteCount: Int { parts.last.map { $0.offset + $0.byteCount } ?? 0 }
+
+  /// Where each part starts in memory: at the next multiple of 64 bytes, so that kernels may load whole cache lines.
+  public var memoryOffsets: [Int] {
+    var offset = 0
+    return parts.map { part in
+      defer { offset = (offset + part.byteCount + 63) & ~63 }
+      return offset
+    }
+  }
+
+  /// Bytes the piece takes in memory.
+  public var memoryBytes: Int { parts.reduce(0) { $0 + (($1.byteCount + 63) & ~63) } }
 }
 
 extension ModelSpec {
