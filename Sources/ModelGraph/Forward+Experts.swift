@@ -62,7 +62,7 @@ extension Forward {
       let target = block.gathered[Int(form.rawValue)].base
       for place in 0..<rows.choiceCount {
         (target + place * stride).copyMemory(
-          from: source + Int(block.sortedRows[place]) * stride, byteCount: stride)
+          from: source + rows.sourceRow(Int(block.sortedRows[place])) * stride, byteCount: stride)
       }
     }
   }

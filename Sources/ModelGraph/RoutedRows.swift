@@ -13,12 +13,15 @@ public struct RoutedRows {
   public let firstChoice: UnsafePointer<Int32>
   public let experts: UnsafePointer<Int32>
   public let weights: UnsafePointer<Float>
+  /// Which row of `activations` belongs to each row, `[rowCount]`; nil when they are the same.
+  public let sourceRows: UnsafePointer<Int32>?
   /// The rows in each of the forms that the layer's experts take, `[rowCount]` rows of `rowStride` bytes.
   public let activations: ActivationSet
 
   public init(
     layer: LayerIndex, rowCount: Int, exponents: UnsafePointer<Int32>, firstChoice: UnsafePointer<Int32>,
-    experts: UnsafePointer<Int32>, weights: UnsafePointer<Float>, activations: ActivationSet
+    experts: UnsafePointer<Int32>, weights: UnsafePointer<Float>, activations: ActivationSet,
+    sourceRows: UnsafePointer<Int32>? = nil
   ) {
     self.layer = layer
     self.rowCount = rowCount
@@ -27,7 +30,11 @@ public struct RoutedRows {
     self.experts = experts
     self.weights = weights
     self.activations = activations
+    self.sourceRows = sourceRows
   }
+
+  /// The row of `activations` that belongs to a row.
+  public func sourceRow(_ row: Int) -> Int { sourceRows.map { Int($0[row]) } ?? row }
 
   /// Choices of all rows together.
   public var choiceCount: Int { Int(firstChoice[rowCount]) }

@@ -1,0 +1,92 @@
+import ModelGraph
+import Sampling
+import Scheduling
+import Tensors
+
+/// What the last host keeps of a sequence between its steps.
+struct SamplingState {
+  let parameters: SamplingParameters
+  /// The last tokens, oldest first.
+  private(set) var history: [TokenID]
+  /// Position after the last token of `history`.
+  private(set) var end: Int
+
+  init(_ opening: SequenceOpening, end: Int) {
+    parameters = opening.sampling
+    history = opening.history
+    self.end = end
+  }
+
+  /// Makes `position` the next one to be sampled: a step that runs again drops what it sampled before.
+  mutating func rewind(to position: Int) throws(EngineError) {
+    guard position <= end, end - position <= history.count else {
+      throw EngineError(.protocolViolation, "a token is wanted at position \(position); the history ends at \(end)")
+    }
+    history.removeLast(end - position)
+    end = position
+  }
+
+  mutating func append(_ token: TokenID) {
+    history.append(token)
+    end += 1
+    let surplus = history.count - 2 * max(1, parameters.penaltyWindow)
+    if surplus > 0 { history.removeFirst(history.count - max(1, parameters.penaltyWindow)) }
+  }
+}
+
+extension Engine {
+  /// Logits and tokens of a pass on the last host.
+  func results(of active: ActivePass) throws -> [StepResult] {
+    var wantedRows: [Int] = []
+    var first = 0
+    for entry in active.entries {
+      let end = first + entry.rowCount
+      switch entry.wanted {
+      case .nothing: break
+      case .token: wantedRows.append(end - 1)
+      case .logits(let rows): wantedRows.append(contentsOf: max(first, end - rows)..<end)
+      }
+      first = end
+    }
+    if !wantedRows.isEmpty { try forward.logits(active.pass, rows: wantedRows, into: logits.floats) }
+    var row = 0
+    return try active.entries.map { entry in
+      let end = entry.position + entry.rowCount
+      switch entry.wanted {
+      case .nothing:
+        return StepResult(sequence: entry.sequence, position: end - 1, outcome: .none)
+      case .logits(let rows):
+        let count = min(rows, entry.rowCount)
+        let values = logitRows(row..<row + count)
+        row += count
+        return StepResult(
+          sequence: entry.sequence, position: end - 1, outcome: .logits(rows: count, values: Array(values)))
+      case .token:
+        let values = logitRows(row..<row + 1)
+        row += 1
+        return try sample(entry.sequence, position: end, values)
+      }
+    }
+  }
+
+  private func logitRows(_ rows: Range<Int>) -> UnsafeBufferPointer<Float> {
+    UnsafeBufferPointer(
+      start: logits.floats + rows.lowerBound * model.vocabularySize, count: rows.count * model.vocabularySize)
+  }
+
+  private func sample(
+    _ sequence: SequenceID, position: Int, _ values: UnsafeBufferPointer<Float>
+  ) throws -> StepResult {
+    guard var state = samplingStates[sequence] else {
+      throw EngineError(.protocolViolation, "sequence \(sequence) wants a token but was never opened on this host")
+    }
+    try state.rewind(to: position)
+    let sampled = try sampler.sample(
+      logits: values, parameters: state.parameters, history: state.history, position: position)
+    state.append(sampled.token)
+    samplingStates[sequence] = state
+    return StepResult(
+      sequence: sequence, position: position,
+      outcome: .token(sampled.token, logProbability: sampled.logProbability))
+  }
+}

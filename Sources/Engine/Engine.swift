@@ -1,0 +1,165 @@
+public import Kernels
+public import ModelGraph
+public import ModelSpec
+import Sampling
+public import Scheduling
+public import Tensors
+
+/// One node's engine: the weights it holds, the KV cache of the stages it hosts, and a queue of work that never waits.
+///
+/// A step is suspended at a layer until its experts have answered; meanwhile `runOne` finds other work. Order: peers'
+/// decode rows, own decode, then prefill, peers' and own in turn. Confined to one thread, or driven inline.
+public final class Engine {
+  public let configuration: EngineConfiguration
+  let forward: Forward
+  let model: Hyperparameters
+  let stages: [HostedStageState]
+  var sampler = Sampler()
+  /// What the last host knows of the sequences it samples for.
+  var samplingStates: [SequenceID: SamplingState] = [:]
+
+  var steps: [StepKey: StepProgress] = [:]
+  /// In the order in which they arrived.
+  var passes: [ActivePass] = []
+  var peerDecode: [ExpertRequest] = []
+  var peerPrefill: [ExpertRequest] = []
+  var prefillTurnIsPeers = true
+  var sparePasses: [Pass] = []
+  var spareRequests: [ExpertRequest] = []
+  /// Reused for the choices of an exchange.
+  let exchangeScratch: ExchangeScratch
+  let requestSums: AlignedBuffer
+  let logits: AlignedBuffer
+  /// Pieces of work done; a sign of life.
+  public private(set) var progress: UInt64 = 0
+  /// Exchanges with other nodes begun, each one round trip.
+  public internal(set) var exchanges: UInt64 = 0
+
+  /// Where messages go. Not retained.
+  public weak var outlet: (any EngineOutlet)?
+
+  /// - Parameters:
+  ///   - shard: the weights this node holds; all that `configuration` needs must be in before work begins.
+  ///   - nodeCount: nodes of the placement.
+  ///   - ownNode: this node's number.
+  public init(
+    _ configuration: EngineConfiguration, shard: Shard, kernels: Kernels, team: ThreadTeam, nodeCount: Int,
+    ownNode: Int
+  ) {
+    self.configuration = configuration
+    model = configuration.spec.hyperparameters
+    forward = Forward(
+      spec: configuration.spec, shard: shard, kernels: kernels, team: team, combine: configuration.combine,
+      rowCapacity: configuration.rowCapacity)
+    stages = configuration.stages.map { stage in
+      let layout = KVLayout(spec: configuration.spec, layers: stage.layers, type: configuration.kvType)
+      return HostedStageState(
+        stage, cache: KVCache(layout: layout, context: configuration.context, sequences: configuration.sequences))
+    }
+    exchangeScratch = ExchangeScratch(
+      model, rowCapacity: configuration.rowCapacity, nodeCount: nodeCount, ownNode: ownNode)
+    requestSums = AlignedBuffer(byteCount: 8 * configuration.rowCapacity * model.hiddenSize)
+    logits = AlignedBuffer(byteCount: 4 * configuration.rowCapacity * model.vocabularySize)
+  }
+
+  /// Whether anything is queued, ready or not.
+  public var isIdle: Bool { passes.isEmpty && peerDecode.isEmpty && peerPrefill.isEmpty }
+
+  /// KV blocks in use over all hosted stages.
+  public var keyValueBlocksInUse: Int { stages.reduce(0) { $0 + $1.cache.blocksInUse } }
+
+  // MARK: - Steps
+
+  /// Begins a step on the first host.
+  public func begin(_ step: StepBatch) {
+    do {
+      guard let stage = stages.first(where: { $0.layers.lowerBound == 0 }) else {
+        throw EngineError(.protocolViolation, "this node does not host the first stage")
+      }
+      release(step.released)
+      let slices = slice(step.entries)
+      let progress = try open(step.id, step.phase, stage, passCount: slices.count)
+      guard !slices.isEmpty else { return try finishEmpty(progress, released: step.released) }
+      for (index, entries) in slices.enumerated() {
+        let active = try makePass(progress, index: index, entries: entries)
+        var row = 0
+        for entry in entries {
+          guard entry.tokens.count == entry.rowCount else {
+            throw EngineError(
+              .protocolViolation, "an entry has \(entry.tokens.count) tokens for \(entry.rowCount) rows")
+          }
+          try forward.embed(entry.tokens, into: active.pass, row: row)
+          row += entry.rowCount
+        }
+      }
+      releasedInStep[step.id] = step.released
+    } catch {
+      fail(step.id, because: error)
+    }
+  }
+
+  /// Takes a pass over from the host of the stage before `stage`.
+  public func resume(_ handOver: PassHandOver, stage index: Int) {
+    do {
+      guard let stage = stages.first(where: { $0.index == index }) else {
+        throw EngineError(.protocolViolation, "this node does not host stage \(index)")
+      }
+      release(handOver.released)
+      let key = StepKey(step: handOver.step, stage: index)
+      let progress =
+        try steps[key] ?? open(handOver.step, handOver.phase, stage, passCount: handOver.passCount)
+      guard handOver.passCount > 0 else { return try finishEmpty(progress, released: handOver.released) }
+      let rowCount = handOver.entries.reduce(0) { $0 + $1.rowCount }
+      guard handOver.passCount == progress.passCount, handOver.pass < progress.passCount,
+        rowCount == handOver.rowCount, rowCount <= configuration.rowCapacity,
+        !passes.contains(where: { $0.progress === progress && $0.index == handOver.pass })
+      else {
+        throw EngineError(.protocolViolation, "a pass of step \(handOver.step) does not fit its step")
+      }
+      let active = try makePass(progress, index: handOver.pass, entries: handOver.entries)
+      active.pass.hidden.update(from: handOver.rows, count: rowCount * model.hiddenSize)
+      if !handOver.released.isEmpty { releasedInStep[handOver.step] = handOver.released }
+    } catch {
+      fail(handOver.step, because: error)
+    }
+  }
+
+  /// Forgets a step: its passes are dropped, answers to it are ignored.
+  public func abandon(_ step: StepID) {
+    steps = steps.filter { $0.key.step != step }
+    releasedInStep[step] = nil
+    passes.removeAll { active in
+      guard active.progress.id == step else { return false }
+      sparePasses.append(active.pass)
+      return true
+    }
+  }
+
+  /// Frees what ended sequences held here, and drops work that was still under way for them.
+  func release(_ sequences: [SequenceID]) {
+    guard !sequences.isEmpty else { return }
+    let dropped = Set(
+      passes.filter { $0.entries.contains { sequences.contains($0.sequence) } }.map(\.progress.id))
+    for step in dropped { abandon(step) }
+    for sequence in sequences {
+      samplingStates[sequence] = nil
+      for stage in stages { stage.cache.release(sequence) }
+    }
+  }
+
+  func fail(_ step: StepID, because error: any Error) {
+    abandon(step)
+    outlet?.failed(step, because: error)
+  }
+
+  func countWork() { progress &+= 1 }
+
+  /// Sequences to release with a step, handed on with its first pass.
+  var releasedInStep: [StepID: [SequenceID]] = [:]
+}
+
+/// A step in one of the stages of this node.
+struct StepKey: Hashable {
+  let step: StepID
+  let stage: Int
+}

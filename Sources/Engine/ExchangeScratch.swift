@@ -1,0 +1,66 @@
+import ModelGraph
+import ModelSpec
+import Tensors
+
+/// Memory for dividing the choices of one exchange among nodes; each use overwrites the one before.
+final class ExchangeScratch {
+  let nodeCount: Int
+  let ownNode: Int
+  /// The node chosen for each choice, `[choices]`.
+  let nodes: UnsafeMutablePointer<Int32>
+  /// One node's part: `[rows]`, `[rows + 1]`, `[choices]`, `[choices]`, `[rows]`.
+  let exponents: UnsafeMutablePointer<Int32>
+  let firstChoice: UnsafeMutablePointer<Int32>
+  let experts: UnsafeMutablePointer<Int32>
+  let weights: UnsafeMutablePointer<Float>
+  let sourceRows: UnsafeMutablePointer<Int32>
+  /// Choices that fell on each node, `[nodeCount]`.
+  let choicesOfNode: UnsafeMutablePointer<Int32>
+  private let buffers: [AlignedBuffer]
+
+  init(_ model: Hyperparameters, rowCapacity: Int, nodeCount: Int, ownNode: Int) {
+    self.nodeCount = nodeCount
+    self.ownNode = ownNode
+    let choices = rowCapacity * model.expertsPerToken
+    buffers = [choices, rowCapacity, rowCapacity + 1, choices, choices, rowCapacity, nodeCount].map {
+      AlignedBuffer(byteCount: 4 * $0)
+    }
+    let integers = buffers.map { $0.base.assumingMemoryBound(to: Int32.self) }
+    nodes = integers[0]
+    exponents = integers[1]
+    firstChoice = integers[2]
+    experts = integers[3]
+    weights = buffers[4].floats
+    sourceRows = integers[5]
+    choicesOfNode = integers[6]
+  }
+
+  /// Counts how many choices fell on each node.
+  func countChoices(_ rows: RoutedRows) {
+    choicesOfNode.update(repeating: 0, count: nodeCount)
+    for choice in 0..<rows.choiceCount { choicesOfNode[Int(nodes[choice])] += 1 }
+  }
+
+  /// The part of an exchange that falls on a node: only rows with choices there.
+  func part(of rows: RoutedRows, for node: Int) -> RoutedRows {
+    var rowCount = 0
+    var choiceCount = 0
+    for row in 0..<rows.rowCount {
+      let before = choiceCount
+      for choice in Int(rows.firstChoice[row])..<Int(rows.firstChoice[row + 1]) where nodes[choice] == node {
+        experts[choiceCount] = rows.experts[choice]
+        weights[choiceCount] = rows.weights[choice]
+        choiceCount += 1
+      }
+      guard choiceCount > before else { continue }
+      exponents[rowCount] = rows.exponents[row]
+      firstChoice[rowCount] = Int32(before)
+      sourceRows[rowCount] = Int32(row)
+      rowCount += 1
+    }
+    firstChoice[rowCount] = Int32(choiceCount)
+    return RoutedRows(
+      layer: rows.layer, rowCount: rowCount, exponents: exponents, firstChoice: firstChoice, experts: experts,
+      weights: weights, activations: rows.activations, sourceRows: sourceRows)
+  }
+}
