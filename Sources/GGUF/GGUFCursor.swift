@@ -11,7 +11,7 @@ struct GGUFCursor {
   let path: String
   private let file: OpenFile?
   private let available: Int
-  private let limit: Int
+  private let headerLimit: Int
 
   private static let firstWindow = 256 << 10
 
@@ -21,7 +21,7 @@ struct GGUFCursor {
     path = file.path
     self.file = file
     available = file.identity.byteCount
-    self.limit = limit
+    headerLimit = limit
   }
 
   /// Over bytes in memory.
@@ -30,11 +30,8 @@ struct GGUFCursor {
     self.path = path
     file = nil
     available = bytes.count
-    self.limit = limit
+    headerLimit = limit
   }
-
-  /// Bytes that are still there to be read.
-  var remaining: Int { min(available, limit) - position }
 
   func error(_ code: GGUFError.Code, _ message: String, at offset: Int? = nil) -> GGUFError {
     GGUFError(code, message, file: path, offset: offset ?? position)
@@ -48,8 +45,8 @@ struct GGUFCursor {
         "\(what()) needs \(count) bytes, but only \(available - position) are left; "
           + "the file is damaged or was not copied completely")
     }
-    guard count <= limit - position else {
-      throw error(.limitExceeded, "\(what()) reaches past the \(limit) bytes that a header may have")
+    guard count <= headerLimit - position else {
+      throw error(.limitExceeded, "\(what()) reaches past the \(headerLimit) bytes that a header may have")
     }
     if position + count > bytes.count { try grow(to: position + count) }
   }
@@ -62,9 +59,14 @@ struct GGUFCursor {
     guard let items = Int(exactly: count), items <= limit else {
       throw error(.limitExceeded, "\(what()): \(count), but at most \(limit) are allowed", at: offset)
     }
-    guard items <= remaining / minimalBytes else {
+    guard items <= (available - position) / minimalBytes else {
       throw error(
-        .truncated, "\(what()): \(count), but the \(max(remaining, 0)) bytes that are left cannot hold as many",
+        .truncated, "\(what()): \(count), but the \(available - position) bytes that are left cannot hold as many",
+        at: offset)
+    }
+    guard items <= (headerLimit - position) / minimalBytes else {
+      throw error(
+        .limitExceeded, "\(what()): \(count), which reaches past the \(headerLimit) bytes that a header may have",
         at: offset)
     }
     return items
@@ -129,7 +131,7 @@ struct GGUFCursor {
     // Without a file all bytes are in memory, and `need` has compared with their number.
     guard let file else { preconditionFailure("a header in memory cannot grow") }
     let old = bytes.count
-    let target = min(max(end, 2 * old, Self.firstWindow), available, limit)
+    let target = min(max(end, 2 * old, Self.firstWindow), available, headerLimit)
     var grown = [UInt8](repeating: 0, count: target)
     var failure: GGUFError?
     grown.withUnsafeMutableBytes { buffer in

@@ -17,6 +17,30 @@ public final class GGUFDataReader: Sendable {
     identities = files.map(\.identity)
   }
 
+  /// Opens files that must be those whose headers are known, such as a worker's own copy of a model that it was told
+  /// of over the wire.
+  /// - Parameters:
+  ///   - paths: one for each header, in order.
+  ///   - headers: as in `GGUFFile.headers`; their own paths do not matter.
+  /// - Throws: `io` as `init(paths:)`, and when a file's size or header bytes differ.
+  public convenience init(paths: [String], matching headers: [GGUFHeader]) throws(GGUFError) {
+    try self.init(paths: paths)
+    guard paths.count == headers.count else {
+      throw GGUFError(.splitMismatch, "the model has \(headers.count) files, but \(paths.count) paths were given")
+    }
+    for (index, header) in headers.enumerated() {
+      let size = identities[index].byteCount
+      guard size == header.fileByteCount, size >= header.bytes.count,
+        try bytes(ByteRange(file: index, offset: 0, byteCount: header.bytes.count)) == header.bytes
+      else {
+        throw GGUFError(
+          .io,
+          "this is not the file that the header describes (\(size) bytes, not \(header.fileByteCount), or other "
+            + "metadata or tensors)", file: paths[index])
+      }
+    }
+  }
+
   /// Fills `buffer` with the bytes of `range`.
   /// - Parameter buffer: exactly `range.byteCount` bytes.
   /// - Throws: `io` when the file has become shorter or cannot be read, `badValue` when there is no such range.

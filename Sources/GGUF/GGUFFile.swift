@@ -16,10 +16,10 @@ public struct GGUFFile: Sendable {
   /// - Throws: any `GGUFError`; `io` names the file that is missing.
   public static func open(_ path: String, limits: GGUFLimits = .standard) throws(GGUFError) -> GGUFFile {
     let parsed = try GGUFHeaderParser.parse(OpenFile(path), index: 0, limits: limits)
-    guard let part = try SplitPart(parsed.metadata, limits: limits) else {
+    guard let part = try SplitPart(parsed.metadata) else {
       return try GGUFFile(parsed: [parsed])
     }
-    return try GGUFFile(parsed: openSplit(path, parsed.metadata, part, limits: limits))
+    return try GGUFFile(parsed: openSplit(path, part, limits: limits))
   }
 
   /// Makes a model from headers alone, as a worker does that has no weights yet. The bytes are checked like those of
@@ -47,6 +47,15 @@ public struct GGUFFile: Sendable {
     metadata = parsed[0].metadata
     headers = parsed.map(\.header)
     tensors = parsed.flatMap(\.tensors)
+    var byteCount = 0
+    for header in headers {
+      let (sum, overflow) = byteCount.addingReportingOverflow(header.fileByteCount)
+      guard !overflow else {
+        throw GGUFError(.badValue, "the stated file sizes add up to more than 2^63 bytes", file: header.path)
+      }
+      byteCount = sum
+    }
+    self.byteCount = byteCount
     var indices: [String: Int] = [:]
     for (index, tensor) in tensors.enumerated() {
       guard indices.updateValue(index, forKey: tensor.name) == nil else {
@@ -65,7 +74,7 @@ public struct GGUFFile: Sendable {
   public var paths: [String] { headers.map(\.path) }
 
   /// Bytes of all files of the model.
-  public var byteCount: Int { headers.reduce(0) { $0 &+ $1.fileByteCount } }
+  public let byteCount: Int
 
   /// Where one expert's weights are in a stacked tensor `[columns, rows, experts]`, such as
   /// `blk.3.ffn_gate_exps.weight`.

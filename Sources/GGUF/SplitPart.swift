@@ -4,6 +4,8 @@ struct SplitPart: Equatable {
   static let numberKey = "split.no"
   static let countKey = "split.count"
   static let tensorsKey = "split.tensors.count"
+  /// The key is a uint16.
+  static let countMax = 65_535
 
   /// Index of the file, from 0.
   let index: Int
@@ -13,11 +15,11 @@ struct SplitPart: Equatable {
   let tensors: Int
 
   /// Nil when the file is a model of its own.
-  init?(_ metadata: GGUFMetadata, limits: GGUFLimits) throws(GGUFError) {
-    guard let count = try metadata.integerIfPresent(Self.countKey, in: 0...limits.files), count > 1 else { return nil }
+  init?(_ metadata: GGUFMetadata) throws(GGUFError) {
+    guard let count = try metadata.integerIfPresent(Self.countKey, in: 0...Self.countMax), count > 1 else { return nil }
     self.count = count
     index = try metadata.integer(Self.numberKey, in: 0...count - 1)
-    tensors = try metadata.integer(Self.tensorsKey, in: 0...limits.tensors)
+    tensors = try metadata.integer(Self.tensorsKey, in: 0...Int.max)
   }
 
   /// How the name of file `index` of `count` ends.
@@ -45,8 +47,12 @@ struct SplitPart: Equatable {
 
 /// Opens all files of a split model, of which the one at `path` is known.
 func openSplit(
-  _ path: String, _ metadata: GGUFMetadata, _ part: SplitPart, limits: GGUFLimits
+  _ path: String, _ part: SplitPart, limits: GGUFLimits
 ) throws(GGUFError) -> [ParsedHeader] {
+  guard part.count <= limits.files else {
+    throw GGUFError(
+      .limitExceeded, "the model is split in \(part.count) files; at most \(limits.files) are allowed", file: path)
+  }
   var left = limits
   var parsed: [ParsedHeader] = []
   for (index, path) in try part.paths(from: path).enumerated() {
@@ -66,13 +72,10 @@ func openSplit(
 
 /// Checks that the files are all files of one model, in order.
 func checkSplit(_ parsed: [ParsedHeader]) throws(GGUFError) {
-  var limits = GGUFLimits.standard
-  limits.files = max(limits.files, parsed.count)
-  limits.tensors = .max
   let total = parsed.reduce(0) { $0 + $1.tensors.count }
   for (index, file) in parsed.enumerated() {
     let path = file.header.path
-    guard let part = try SplitPart(file.metadata, limits: limits) else {
+    guard let part = try SplitPart(file.metadata) else {
       if parsed.count == 1 { return }
       throw GGUFError(
         .splitMismatch, "this is a model of its own, not file \(index + 1) of \(parsed.count) of a split model",
