@@ -4,5 +4,6 @@
 #define CKERNELS_H
 
 #include "ck_cpu.h"
+#include "ck_quant.h"
 
 #endif
