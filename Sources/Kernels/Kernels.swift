@@ -1,3 +1,4 @@
+import CKernels
 public import Tensors
 
 /// The kernels of one instruction set, which compute the forward pass on plain memory.
@@ -14,7 +15,13 @@ public struct Kernels: Sendable {
   public static let supportedTypes: Set<QuantType> = [.f32, .f16, .bf16]
 
   /// Instruction sets that this build has kernels for and this machine can run, slowest first.
-  public static let available: [InstructionSet] = [.scalar]
+  public static let available: [InstructionSet] = {
+    let features = ck_cpu_features()
+    var sets: [InstructionSet] = [.scalar]
+    if features & CK_CPU_AVX2 != 0 { sets.append(.avx2) }
+    if features & CK_CPU_AVX512 != 0 { sets.append(.avx512) }
+    return sets
+  }()
 
   public let instructionSet: InstructionSet
   let float: FloatKernels
@@ -33,6 +40,10 @@ public struct Kernels: Sendable {
   private init?(_ instructionSet: InstructionSet) {
     switch instructionSet {
     case .scalar: float = .scalar
+    #if arch(x86_64)
+      case .avx2: float = .avx2
+      case .avx512: float = .avx512
+    #endif
     default: return nil
     }
     self.instructionSet = instructionSet

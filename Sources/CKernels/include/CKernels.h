@@ -4,5 +4,7 @@
 #define CKERNELS_H
 
 #include "ck_cpu.h"
+#include "ck_float.h"
+#include "ck_quant.h"
 
 #endif

@@ -1,0 +1,59 @@
+/// Quantized products and the quantization of activations, for x86-64 with AVX2 and with AVX-512 VNNI.
+///
+/// The bits are defined by the scalar reference in Sources/Kernels/Quantized and by docs/numerics.md; every function here
+/// equals it exactly. Nothing here allocates, checks sizes or looks at the CPU: the Swift face does.
+#ifndef CK_QUANT_H
+#define CK_QUANT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#pragma clang assume_nonnull begin
+
+/// output[a * output_stride + r] = weight row r times activation row a, for r < weight_rows and a < activation_rows.
+///
+/// Weights are GGUF blocks at any alignment, rows `weight_row_bytes` apart. Activation rows have the layout of
+/// `ActivationForm` (elements int8, one float32 scale a block, one int16 sum for each 16 elements), `activation_stride`
+/// bytes apart, and hold no -128. `elements` is a multiple of the activations' block. `output_stride` counts floats.
+typedef void (*ck_multiply)(const void *weights, size_t weight_row_bytes, size_t weight_rows, const void *activations,
+                            size_t activation_stride, size_t activation_rows, size_t elements, float *output,
+                            size_t output_stride);
+
+/// Turns `elements` floats into a row of int8 activations; false if one of them is not finite (the row is then
+/// unspecified).
+typedef bool (*ck_quantize)(const float *input, size_t elements, void *row);
+
+/// Computes the sums of a row whose int8 and scales came from elsewhere; false if they are not what quantization
+/// makes: a scale that is not finite or has its sign set, or an element of -128.
+typedef bool (*ck_complete)(size_t elements, void *row);
+
+#define CK_MULTIPLY(name)                                                                                            \
+  void name(const void *weights, size_t weight_row_bytes, size_t weight_rows, const void *activations,               \
+            size_t activation_stride, size_t activation_rows, size_t elements, float *output, size_t output_stride)
+
+#if defined(__x86_64__)
+
+CK_MULTIPLY(ck_multiply_q8_0_avx2);
+CK_MULTIPLY(ck_multiply_q4_0_avx2);
+CK_MULTIPLY(ck_multiply_q4k_avx2);
+CK_MULTIPLY(ck_multiply_q5k_avx2);
+CK_MULTIPLY(ck_multiply_q6k_avx2);
+
+CK_MULTIPLY(ck_multiply_q8_0_avx512);
+CK_MULTIPLY(ck_multiply_q4_0_avx512);
+CK_MULTIPLY(ck_multiply_q4k_avx512);
+CK_MULTIPLY(ck_multiply_q5k_avx512);
+CK_MULTIPLY(ck_multiply_q6k_avx512);
+
+bool ck_quantize_int8x32_avx2(const float *input, size_t elements, void *row);
+bool ck_quantize_int8x256_avx2(const float *input, size_t elements, void *row);
+bool ck_quantize_int8x32_avx512(const float *input, size_t elements, void *row);
+bool ck_quantize_int8x256_avx512(const float *input, size_t elements, void *row);
+
+bool ck_complete_int8x32_avx2(size_t elements, void *row);
+bool ck_complete_int8x256_avx2(size_t elements, void *row);
+
+#endif
+
+#pragma clang assume_nonnull end
+#endif
