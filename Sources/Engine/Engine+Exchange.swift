@@ -1,6 +1,7 @@
 import Kernels
-public import ModelGraph
-public import Scheduling
+import ModelGraph
+import Scheduling
+import ModelSpec
 import Tensors
 
 extension Engine {

@@ -1,4 +1,5 @@
 import ModelGraph
+import ModelSpec
 import Sampling
 import Scheduling
 import Tensors

@@ -1,5 +1,6 @@
 import ModelGraph
 import Scheduling
+import Tensors
 
 extension Engine {
   /// Does one piece of work, the most urgent there is: peers' decode rows, own decode, then prefill, peers' and own in

@@ -1,6 +1,6 @@
 public import Kernels
 public import ModelGraph
-public import ModelSpec
+import ModelSpec
 import Sampling
 public import Scheduling
 public import Tensors

@@ -1,6 +1,6 @@
-public import ModelGraph
-public import ModelSpec
-public import Scheduling
+import ModelGraph
+import ModelSpec
+import Scheduling
 public import Tensors
 
 /// Rows that a peer wants this node's experts for; filled from a frame, then queued. Reused through the engine's pool.

@@ -1,5 +1,7 @@
 import Engine
 import Kernels
+import ModelSpec
+import Sampling
 import Scheduling
 import Tensors
 import Testing
