@@ -42,15 +42,14 @@ CK_INLINE_AVX2 void tile(int kind, int rows, int count, const char *weights, siz
 }
 
 /// Two rows of weights with all activation rows, two at a time; a single activation row takes four rows at once.
-CK_INLINE_AVX2 void multiply(int kind, const char *weights, size_t row_bytes, size_t columns, size_t first_row,
-                             size_t row_count, const char *activations, size_t stride, size_t count, float *output,
-                             size_t output_stride) {
-  size_t r = first_row;
-  const size_t end = first_row + row_count;
+CK_INLINE_AVX2 void multiply(int kind, const char *weights, size_t row_bytes, size_t columns,
+                             size_t row_count, const char *activations, size_t stride, size_t count,
+                             float *output, size_t output_stride) {
+  size_t r = 0;
   if (count == 1)
-    for (; r + 4 <= end; r += 4)
+    for (; r + 4 <= row_count; r += 4)
       tile(kind, 4, 1, weights + r * row_bytes, row_bytes, columns, activations, stride, output + r, output_stride);
-  for (; r + 2 <= end; r += 2) {
+  for (; r + 2 <= row_count; r += 2) {
     const char *rows = weights + r * row_bytes;
     size_t a = 0;
     for (; a + 2 <= count; a += 2)
@@ -60,25 +59,25 @@ CK_INLINE_AVX2 void multiply(int kind, const char *weights, size_t row_bytes, si
       tile(kind, 2, 1, rows, row_bytes, columns, activations + a * stride, stride, output + a * output_stride + r,
            output_stride);
   }
-  if (r < end)
+  if (r < row_count)
     for (size_t a = 0; a < count; a++)
       tile(kind, 1, 1, weights + r * row_bytes, row_bytes, columns, activations + a * stride, stride,
            output + a * output_stride + r, output_stride);
 }
 
 CK_AVX2 CK_DECLARE_MULTIPLY(ck_multiply_f32_f32_avx2) {
-  multiply(CK_F32, weights, row_bytes, columns, first_row, row_count, activations, activation_stride, activation_rows,
+  multiply(CK_F32, weights, weight_row_bytes, elements, weight_rows, activations, activation_stride, activation_rows,
            output, output_stride);
 }
 
 CK_AVX2 CK_DECLARE_MULTIPLY(ck_multiply_f16_f32_avx2) {
-  multiply(CK_F16, weights, row_bytes, columns, first_row, row_count, activations, activation_stride, activation_rows,
+  multiply(CK_F16, weights, weight_row_bytes, elements, weight_rows, activations, activation_stride, activation_rows,
            output, output_stride);
 }
 
 CK_AVX2 CK_DECLARE_MULTIPLY(ck_multiply_bf16_f32_avx2) {
-  multiply(CK_BF16, weights, row_bytes, columns, first_row, row_count, activations, activation_stride,
-           activation_rows, output, output_stride);
+  multiply(CK_BF16, weights, weight_row_bytes, elements, weight_rows, activations, activation_stride, activation_rows,
+           output, output_stride);
 }
 
 CK_AVX2 float ck_dot_f32_f32_avx2(const float *left, const float *right, size_t count) {

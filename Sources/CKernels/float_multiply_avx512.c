@@ -58,32 +58,31 @@ CK_INLINE_AVX512 void strip(int kind, int rows, const char *weights, size_t row_
          output_stride);
 }
 
-CK_INLINE_AVX512 void multiply(int kind, const char *weights, size_t row_bytes, size_t columns, size_t first_row,
-                               size_t row_count, const char *activations, size_t stride, size_t count, float *output,
-                               size_t output_stride) {
-  size_t r = first_row;
-  const size_t end = first_row + row_count;
-  for (; r + ROWS <= end; r += ROWS)
+CK_INLINE_AVX512 void multiply(int kind, const char *weights, size_t row_bytes, size_t columns,
+                               size_t row_count, const char *activations, size_t stride, size_t count,
+                               float *output, size_t output_stride) {
+  size_t r = 0;
+  for (; r + ROWS <= row_count; r += ROWS)
     strip(kind, ROWS, weights + r * row_bytes, row_bytes, columns, activations, stride, count, output + r,
           output_stride);
-  for (; r < end; r++)
+  for (; r < row_count; r++)
     strip(kind, 1, weights + r * row_bytes, row_bytes, columns, activations, stride, count, output + r,
           output_stride);
 }
 
 CK_AVX512 CK_DECLARE_MULTIPLY(ck_multiply_f32_f32_avx512) {
-  multiply(CK_F32, weights, row_bytes, columns, first_row, row_count, activations, activation_stride, activation_rows,
+  multiply(CK_F32, weights, weight_row_bytes, elements, weight_rows, activations, activation_stride, activation_rows,
            output, output_stride);
 }
 
 CK_AVX512 CK_DECLARE_MULTIPLY(ck_multiply_f16_f32_avx512) {
-  multiply(CK_F16, weights, row_bytes, columns, first_row, row_count, activations, activation_stride, activation_rows,
+  multiply(CK_F16, weights, weight_row_bytes, elements, weight_rows, activations, activation_stride, activation_rows,
            output, output_stride);
 }
 
 CK_AVX512 CK_DECLARE_MULTIPLY(ck_multiply_bf16_f32_avx512) {
-  multiply(CK_BF16, weights, row_bytes, columns, first_row, row_count, activations, activation_stride,
-           activation_rows, output, output_stride);
+  multiply(CK_BF16, weights, weight_row_bytes, elements, weight_rows, activations, activation_stride, activation_rows,
+           output, output_stride);
 }
 
 CK_AVX512 float ck_dot_f32_f32_avx512(const float *left, const float *right, size_t count) {

@@ -5,11 +5,7 @@ import CKernels
 /// What each entry computes, to the bit, stands in docs/numerics.md; shapes and units are those of the methods of
 /// `Kernels` that call them.
 struct FloatKernels: Sendable {
-  /// weights, row bytes, columns, first row, row count, activations, stride in bytes, rows, output, stride.
-  typealias Multiply =
-    @convention(c) @Sendable (
-      UnsafeRawPointer, Int, Int, Int, Int, UnsafeRawPointer, Int, Int, UnsafeMutablePointer<Float>, Int
-    ) -> Void
+  typealias Multiply = QuantizedKernels.Multiply
   /// input, count, output; false when a value is not finite (or does not fit the output type).
   typealias Store =
     @convention(c) @Sendable (UnsafePointer<Float>, Int, UnsafeMutableRawPointer) -> Bool

@@ -17,18 +17,23 @@ extension Kernels {
     activationRows: Int, output: UnsafeMutablePointer<Float>, outputStride: Int
   ) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= weights.rows, "rows outside the matrix")
-    multiplyFunction(weights.type)(
-      weights.bytes, weights.rowBytes, weights.columns, rows.lowerBound, rows.count, activations, activationStride,
-      activationRows, output, outputStride)
+    guard let multiply = multiplyFunction(weights.type) else { Self.refuse(weights.type) }
+    multiply(
+      weights.bytes + rows.lowerBound * weights.rowBytes, weights.rowBytes, rows.count, activations, activationStride,
+      activationRows, weights.columns, output + rows.lowerBound, outputStride)
   }
 
-  private func multiplyFunction(_ type: QuantType) -> FloatKernels.Multiply {
+  private func multiplyFunction(_ type: QuantType) -> QuantizedKernels.Multiply? {
     switch type {
     case .f32: float.multiplyF32
     case .f16: float.multiplyF16
     case .bf16: float.multiplyBF16
-    default: preconditionFailure("\(type.name) weights cannot be computed with")
+    default: quantized.multiply(type)
     }
+  }
+
+  private static func refuse(_ type: QuantType) -> Never {
+    preconditionFailure("\(type.name) weights cannot be computed with")
   }
 
   /// Puts one row of float32 values into the form that a weight matrix is multiplied with.
@@ -41,7 +46,7 @@ extension Kernels {
   ) -> Bool {
     switch form {
     case .float32: float.storeF32(input, elements, row)
-    case .int8x32, .int8x256: preconditionFailure("no kernels for \(form)")
+    case .int8x32, .int8x256: quantized.quantize(form)?(input, elements, row) ?? false
     }
   }
 
@@ -52,7 +57,7 @@ extension Kernels {
   public func completeActivations(_ form: ActivationForm, elements: Int, row: UnsafeMutableRawPointer) -> Bool {
     switch form {
     case .float32: float.storeF32(row.assumingMemoryBound(to: Float.self), elements, row)
-    case .int8x32, .int8x256: preconditionFailure("no kernels for \(form)")
+    case .int8x32, .int8x256: quantized.complete(form)?(elements, row) ?? false
     }
   }
 
@@ -60,20 +65,9 @@ extension Kernels {
   /// - Parameter output: room for `weights.columns` values.
   public func dequantizeRow(_ weights: WeightMatrix, row: Int, output: UnsafeMutablePointer<Float>) {
     precondition(row >= 0 && row < weights.rows, "row outside the matrix")
-    let bytes = weights.bytes + row * weights.rowBytes
-    switch weights.type {
-    case .f32:
-      output.update(from: bytes.assumingMemoryBound(to: Float.self), count: weights.columns)
-    case .f16:
-      for index in 0..<weights.columns {
-        output[index] = HalfFloat.float(f16: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
-      }
-    case .bf16:
-      for index in 0..<weights.columns {
-        output[index] = HalfFloat.float(bf16: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
-      }
-    default:
-      preconditionFailure("\(weights.type.name) weights cannot be computed with")
+    let source = weights.bytes + row * weights.rowBytes
+    guard dequantizeScalar(weights.type, source: source, elements: weights.columns, output: output) else {
+      Self.refuse(weights.type)
     }
   }
 

@@ -12,7 +12,7 @@ public struct Kernels: Sendable {
   public static let numericsVersion: UInt32 = 1
 
   /// Weight types that can be computed with.
-  public static let supportedTypes: Set<QuantType> = [.f32, .f16, .bf16]
+  public static let supportedTypes: Set<QuantType> = QuantizedKernels.supportedTypes.union([.f32, .f16, .bf16])
 
   /// Instruction sets that this build has kernels for and this machine can run, slowest first.
   public static let available: [InstructionSet] = {
@@ -25,6 +25,7 @@ public struct Kernels: Sendable {
 
   public let instructionSet: InstructionSet
   let float: FloatKernels
+  let quantized: QuantizedKernels
 
   /// Chooses kernels.
   /// - Parameter request: the instruction set to use; nil for the fastest of this machine.
@@ -39,10 +40,10 @@ public struct Kernels: Sendable {
 
   private init?(_ instructionSet: InstructionSet) {
     switch instructionSet {
-    case .scalar: float = .scalar
+    case .scalar: (float, quantized) = (.scalar, .scalar)
     #if arch(x86_64)
-      case .avx2: float = .avx2
-      case .avx512: float = .avx512
+      case .avx2: (float, quantized) = (.avx2, .avx2)
+      case .avx512: (float, quantized) = (.avx512, .avx512)
     #endif
     default: return nil
     }

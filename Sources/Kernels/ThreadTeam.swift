@@ -41,7 +41,7 @@ public final class ThreadTeam: Sendable {
   /// are done.
   ///
   /// Each index is in exactly one piece. Which member runs which piece is left to chance, so results must not depend
-  /// on it. Does not allocate.
+  /// on it. Starts no thread and allocates nothing but the closure's box of a few words.
   /// - Parameters:
   ///   - grain: indices in a piece, at least 1; a piece should be worth a few microseconds.
   ///   - body: the range to work on, and the member that does it, 0 to `threadCount - 1`, for scratch of its own.

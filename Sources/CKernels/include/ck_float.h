@@ -10,11 +10,10 @@
 
 #pragma clang assume_nonnull begin
 
-/// `output[a * output_stride + r]` = weight row r times activation row a, for r in first_row ..< first_row + row_count.
-#define CK_DECLARE_MULTIPLY(name)                                                                               \
-  void name(const void *weights, size_t row_bytes, size_t columns, size_t first_row, size_t row_count,          \
-            const void *activations, size_t activation_stride, size_t activation_rows, float *output,           \
-            size_t output_stride)
+/// `output[a * output_stride + r]` = weight row r times activation row a, as in ck_quant.h.
+#define CK_DECLARE_MULTIPLY(name)                                                                                    \
+  void name(const void *weights, size_t weight_row_bytes, size_t weight_rows, const void *activations,               \
+            size_t activation_stride, size_t activation_rows, size_t elements, float *output, size_t output_stride)
 
 /// One tile of attention merged into `state`: maximum, sum, then the weighted values.
 #define CK_DECLARE_ATTEND(name)                                                                                 \

@@ -1,22 +1,5 @@
 /// Conversions of the 16-bit float types, by integer arithmetic alone.
 enum HalfFloat {
-  /// IEEE binary16 to float32, exact.
-  @inline(__always)
-  static func float(f16 bits: UInt16) -> Float {
-    let sign = UInt32(bits & 0x8000) << 16
-    let exponent = UInt32(bits >> 10) & 31
-    let mantissa = UInt32(bits & 0x3FF)
-    switch exponent {
-    case 0:
-      let magnitude = Float(mantissa) * 0x1p-24
-      return Float(bitPattern: magnitude.bitPattern | sign)
-    case 31:
-      return Float(bitPattern: sign | 0x7F80_0000 | (mantissa << 13))
-    default:
-      return Float(bitPattern: sign | ((exponent + 112) << 23) | (mantissa << 13))
-    }
-  }
-
   /// bfloat16 to float32, exact.
   @inline(__always)
   static func float(bf16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }

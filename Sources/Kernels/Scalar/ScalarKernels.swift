@@ -3,29 +3,29 @@ enum ScalarKernels {
   // MARK: Products
 
   static let multiplyF32: FloatKernels.Multiply = {
-    ScalarKernels.multiply($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) { row, index in
+    ScalarKernels.multiply($0, $1, $2, $3, $4, $5, $6, $7, $8) { row, index in
       row.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
     }
   }
   static let multiplyF16: FloatKernels.Multiply = {
-    ScalarKernels.multiply($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) { row, index in
-      HalfFloat.float(f16: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+    ScalarKernels.multiply($0, $1, $2, $3, $4, $5, $6, $7, $8) { row, index in
+      Float(halfBits: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
     }
   }
   static let multiplyBF16: FloatKernels.Multiply = {
-    ScalarKernels.multiply($0, $1, $2, $3, $4, $5, $6, $7, $8, $9) { row, index in
+    ScalarKernels.multiply($0, $1, $2, $3, $4, $5, $6, $7, $8) { row, index in
       HalfFloat.float(bf16: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
     }
   }
 
   @inline(__always)
   private static func multiply(
-    _ weights: UnsafeRawPointer, _ rowBytes: Int, _ columns: Int, _ firstRow: Int, _ rowCount: Int,
-    _ activations: UnsafeRawPointer, _ activationStride: Int, _ activationRows: Int,
+    _ weights: UnsafeRawPointer, _ rowBytes: Int, _ rowCount: Int,
+    _ activations: UnsafeRawPointer, _ activationStride: Int, _ activationRows: Int, _ columns: Int,
     _ output: UnsafeMutablePointer<Float>, _ outputStride: Int,
     _ element: (UnsafeRawPointer, Int) -> Float
   ) {
-    for row in firstRow..<firstRow + rowCount {
+    for row in 0..<rowCount {
       let weightRow = weights + row * rowBytes
       for activationRow in 0..<activationRows {
         let activation = activations + activationRow * activationStride

@@ -1,0 +1,123 @@
+import Foundation
+import Kernels
+import Tensors
+import Testing
+
+@Suite struct KernelsAttentionTests {
+  /// Keys and values of one head in memory, with gaps between positions.
+  private final class Cache {
+    let type: KVType
+    let (keyElements, valueElements, positions): (Int, Int, Int)
+    let (keys, values): (AlignedBuffer, AlignedBuffer)
+    var keyStride: Int { (keyElements + 3) * type.elementBytes }
+    var valueStride: Int { (valueElements + 5) * type.elementBytes }
+
+    init(_ type: KVType, keyElements: Int, valueElements: Int, positions: Int, distribution: Distribution) {
+      self.type = type
+      (self.keyElements, self.valueElements, self.positions) = (keyElements, valueElements, positions)
+      keys = AlignedBuffer(byteCount: positions * (keyElements + 3) * 4)
+      values = AlignedBuffer(byteCount: positions * (valueElements + 5) * 4)
+      let keyNumbers = distribution.values(positions * keyElements, seed: 31)
+      let valueNumbers = Distribution.normal.values(positions * valueElements, seed: 32)
+      for position in 0..<positions {
+        let key = Array(keyNumbers[position * keyElements..<(position + 1) * keyElements])
+        let value = Array(valueNumbers[position * valueElements..<(position + 1) * valueElements])
+        _ = scalarKernels.storeKeyValue(
+          type, input: key, count: keyElements, output: keys.base + position * keyStride)
+        _ = scalarKernels.storeKeyValue(
+          type, input: value, count: valueElements, output: values.base + position * valueStride)
+      }
+    }
+
+    func element(_ memory: AlignedBuffer, _ stride: Int, _ position: Int, _ index: Int) -> Double {
+      let place = memory.base + position * stride + index * type.elementBytes
+      return switch type {
+      case .f16: Double(Float16(bitPattern: place.load(as: UInt16.self)))
+      case .f32: Double(place.load(as: Float.self))
+      }
+    }
+
+    /// The state after all tiles of the first `visible` positions.
+    func state(_ kernels: Kernels, query: [Float], visible: Int, scale: Float = 0.3) -> [Float] {
+      let scratch = AlignedBuffer(byteCount: 256)
+      return output(2 + valueElements) { state in
+        for start in stride(from: 0, to: visible, by: KVType.blockPositions) {
+          kernels.attendTile(
+            query: query, keys: keys.base + start * keyStride, keyStride: keyStride,
+            values: values.base + start * valueStride, valueStride: valueStride, type: type,
+            count: min(KVType.blockPositions, visible - start), keyElements: keyElements,
+            valueElements: valueElements, scale: scale, scratch: scratch.floats, state: state, isFirst: start == 0)
+        }
+      }
+    }
+  }
+
+  @Test("attention has the reference's bits", arguments: KVType.allCases, [Distribution.normal, .sparse, .constant])
+  func bits(type: KVType, distribution: Distribution) {
+    for (keyElements, valueElements) in [(16, 16), (64, 64), (128, 128), (40, 24), (7, 3), (72, 200), (192, 137)] {
+      let cache = Cache(
+        type, keyElements: keyElements, valueElements: valueElements, positions: 130, distribution: distribution)
+      let query = Distribution.normal.values(keyElements, seed: 33)
+      for visible in [1, 2, 15, 16, 17, 63, 64, 65, 100, 130] {
+        let expected = cache.state(scalarKernels, query: query, visible: visible)
+        for kernels in vectorKernels {
+          let found = cache.state(kernels, query: query, visible: visible)
+          #expect(
+            found.bits == expected.bits, "\(kernels.instructionSet) \(keyElements) \(valueElements) \(visible)")
+        }
+      }
+    }
+  }
+
+  @Test("attention is close to that in float64", arguments: KVType.allCases)
+  func accuracy(type: KVType) {
+    let cache = Cache(type, keyElements: 64, valueElements: 48, positions: 150, distribution: .normal)
+    let query = Distribution.normal.values(64, seed: 34)
+    for visible in [1, 64, 150] {
+      let state = cache.state(scalarKernels, query: query, visible: visible)
+      let found = output(48) { scalarKernels.finishAttention(state: state, valueElements: 48, output: $0) }
+      let powers = (0..<visible).map { position in
+        let product = (0..<64).reduce(0.0) {
+          $0 + Double(query[$1]) * cache.element(cache.keys, cache.keyStride, position, $1)
+        }
+        return exp(product * Double(Float(0.3)))
+      }
+      let sum = powers.reduce(0, +)
+      for index in 0..<48 {
+        let exact = (0..<visible).reduce(0.0) {
+          $0 + powers[$1] * cache.element(cache.values, cache.valueStride, $1, index)
+        }
+        #expect(abs(Double(found[index]) - exact / sum) < 1e-5)
+      }
+    }
+  }
+
+  @Test("what lies behind the visible positions is never looked at")
+  func invisible() {
+    let cache = Cache(.f32, keyElements: 32, valueElements: 32, positions: 64, distribution: .normal)
+    let query = Distribution.normal.values(32, seed: 35)
+    for kernels in allKernels {
+      let before = cache.state(kernels, query: query, visible: 21)
+      for position in 21..<64 {
+        (cache.keys.base + position * cache.keyStride).storeBytes(of: .nan, as: Float.self)
+        (cache.values.base + position * cache.valueStride).storeBytes(of: .nan, as: Float.self)
+      }
+      #expect(cache.state(kernels, query: query, visible: 21).bits == before.bits)
+      #expect(cache.state(kernels, query: query, visible: 22)[1].isNaN)
+    }
+  }
+
+  @Test("a tile with far lower scores adds nothing, one with far higher scores takes over")
+  func farScores() {
+    let cache = Cache(.f32, keyElements: 1, valueElements: 1, positions: 66, distribution: .constant)
+    let key = { (position: Int) in (cache.keys.base + position * cache.keyStride).assumingMemoryBound(to: Float.self) }
+    for kernels in allKernels {
+      for position in 0..<66 { key(position)[0] = position < 64 ? 1 : -1000 }
+      let low = cache.state(kernels, query: [1], visible: 66, scale: 1)
+      #expect(low == cache.state(kernels, query: [1], visible: 64, scale: 1))
+      for position in 64..<66 { key(position)[0] = 1000 }
+      let high = cache.state(kernels, query: [1], visible: 66, scale: 1)
+      #expect(high[0] == 1000 && high[1] == 2)
+    }
+  }
+}
