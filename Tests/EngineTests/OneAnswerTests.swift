@@ -1,0 +1,79 @@
+import Engine
+import GGUF
+import Kernels
+import ModelSpec
+import Scheduling
+import Tensors
+import Testing
+
+/// Law 1 at the engine's level: the bits do not depend on placement, chunking, instruction set, threads or neighbours.
+@Suite struct OneAnswerTests {
+  private static let files = [("qwen3moe-s", "Q8_0"), ("qwen3moe-s", "F16"), ("qwen3moe-k", "Q4_K_M")]
+
+  @Test("instruction sets, threads, chunks and pass sizes give the same logits", arguments: files)
+  func oneNode(name: String, type: String) throws {
+    let golden = try GoldenModel(name)
+    let prompt = golden.prompts[2]
+    let reference = try LocalModel(golden.path(type), kernels: Kernels.select(.scalar), rowCapacity: 512)
+      .logits(prompt, last: 4)
+    for set in Kernels.available {
+      for (threads, chunk, capacity) in [(1, 512, 64), (2, 1, 8), (2, 7, 16), (3, 40, 5)] {
+        let model = try LocalModel(
+          golden.path(type), kernels: Kernels.select(set), threads: threads, rowCapacity: capacity)
+        let logits = try model.logits(prompt, last: 4, chunk: chunk)
+        #expect(
+          logits.map(\.bitPattern) == reference.map(\.bitPattern), "\(set), \(threads) threads, chunks of \(chunk)")
+      }
+    }
+  }
+
+  @Test("placements drawn at random give the same logits", arguments: files)
+  func placements(name: String, type: String) throws {
+    let golden = try GoldenModel(name)
+    let file = try GGUFFile.open(golden.path(type))
+    let spec = try ModelSpec(file: file)
+    let local = try LocalModel(golden.path(type), kernels: Kernels.select(), rowCapacity: 512)
+    let prompts = golden.prompts.prefix(3)
+    let expected = try prompts.map { try local.logits($0, last: 2) }
+    let kernels = try Kernels.available.map { try Kernels.select($0) }
+    for seed in UInt64(1)...12 {
+      var random = SplitMix(state: seed)
+      let plan = Self.draw(spec, &random)
+      let cluster = try EngineCluster(
+        spec, file, plan, kernels: kernels, threads: 1, rowCapacity: 1 + random.next(below: 48), seed: seed)
+      let steps = prompts.enumerated().map { index, prompt in
+        let entry = StepEntry(
+          sequence: SequenceID(rawValue: UInt64(index)), position: 0, rowCount: prompt.count, tokens: prompt,
+          wanted: .logits(rows: 2))
+        return (random.next(below: 2) == 0 ? StepPhase.prefill : .decode, [entry])
+      }
+      let results = try cluster.run(steps)
+      for (result, values) in zip(results, expected) {
+        guard case .logits(_, let logits)? = result.first?.outcome else {
+          Issue.record("seed \(seed): no logits; plan \(plan)")
+          return
+        }
+        #expect(logits.map(\.bitPattern) == values.map(\.bitPattern), "seed \(seed), plan \(plan)")
+      }
+      #expect(cluster.nodes.allSatisfy { $0.engine.isIdle })
+    }
+  }
+
+  /// One to three stages over one to five nodes, uneven shares, some experts on several nodes.
+  private static func draw(_ spec: ModelSpec, _ random: inout SplitMix) -> EngineCluster.Plan {
+    let layers = spec.hyperparameters.layerCount
+    let nodeCount = 1 + random.next(below: 5)
+    let stageCount = 1 + random.next(below: min(3, layers))
+    var start = 0
+    let stages = (0..<stageCount).map { stage in
+      let left = stageCount - stage - 1
+      let end = left == 0 ? layers : start + 1 + random.next(below: layers - left - start)
+      defer { start = end }
+      let holders = (0..<spec.hyperparameters.expertCount).map { _ in
+        Array(Set((0...random.next(below: 2)).map { _ in random.next(below: nodeCount) }).sorted())
+      }
+      return EngineCluster.Plan.Stage(layers: start..<end, host: random.next(below: nodeCount), holders: holders)
+    }
+    return EngineCluster.Plan(nodeCount: nodeCount, stages: stages)
+  }
+}
