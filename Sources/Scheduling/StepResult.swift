@@ -1,18 +1,19 @@
 public import Tensors
 
-/// What a step made of one of its entries.
+/// What the last host made of one step entry.
 public struct StepResult: Sendable, Hashable {
+  /// What an entry comes to, as its `Wanted` asked.
   public enum Outcome: Sendable, Hashable {
-    /// The entry wanted nothing; its keys and values are stored.
-    case none
-    /// The sampled token and the natural logarithm of its probability before temperature and penalties.
+    /// The token sampled after the entry's last row, and the natural logarithm of its probability.
     case token(TokenID, logProbability: Float)
-    /// Logits of the entry's last `rows` positions, `[rows, vocabulary]`.
+    /// Row-major `[rows, vocabulary]` logits of the entry's last `rows` positions.
     case logits(rows: Int, values: [Float])
+    /// The rows are in the KV cache; nothing was wanted of them.
+    case none
   }
 
   public let sequence: SequenceID
-  /// Position of the new token, or of the entry's last row when there is none.
+  /// Position of the new token; for the other outcomes, of the entry's last row.
   public let position: Int
   public let outcome: Outcome
 

@@ -1,0 +1,78 @@
+import Tensors
+
+extension Scheduler {
+  /// The next step to start; nil while nothing is ready or as many steps are in flight as there are stages.
+  ///
+  /// - Parameter releasing: whether a step may be made only to tell the hosts what to free.
+  public mutating func next(releasing: Bool = true) -> StepBatch? {
+    guard steps.count < configuration.stageCount, loneStep == nil, steps.isEmpty || !nextRunsAlone else { return nil }
+    let decodes = readyIDs(decoding: true)
+    let hasPrefill = !readyIDs(decoding: false).isEmpty || firstWaitingFits
+    if !decodes.isEmpty, !hasPrefill || lastPhase == .prefill {
+      return start(.decode, decodeEntries(decodes))
+    }
+    if hasPrefill { return start(.prefill, prefillEntries()) }
+    guard releasing, !unreleased.isEmpty else { return nil }
+    return start(nil, [])
+  }
+
+  /// Ready sequences, those first that have waited longest (decode) or were active first (prefill).
+  private func readyIDs(decoding: Bool) -> [SequenceID] {
+    let ready = activeOrder.filter { id in
+      guard let state = active[id] else { return false }
+      return state.isReady && state.isDecoding == decoding
+    }
+    guard decoding else { return ready }
+    return ready.sorted { (active[$0]?.readySince ?? 0) < (active[$1]?.readySince ?? 0) }
+  }
+
+  private var firstWaitingFits: Bool {
+    guard let first = waiting.first else { return false }
+    var trial = account
+    return trial.reserve(blocks: first.blocks, returning: unreleasedReservation)
+  }
+
+  /// One stage takes all ready sequences; several share out all that decode, so that each has work.
+  private func decodeEntries(_ ready: [SequenceID]) -> [StepEntry] {
+    let decoding = active.values.count { $0.isDecoding && !$0.isCancelled }
+    let share = (decoding + configuration.stageCount - 1) / configuration.stageCount
+    return ready.prefix(max(1, share)).compactMap { active[$0]?.entry(rows: 1, logitRows: 0) }
+  }
+
+  /// Chunks of prompts, oldest first, as many rows as a step takes; waiting sequences become active on the way.
+  private mutating func prefillEntries() -> [StepEntry] {
+    var entries: [StepEntry] = []
+    var rows = configuration.prefillChunk
+    var logitRows = configuration.logitRowsPerStep
+    func take(_ state: SequenceState?) {
+      guard rows > 0, let entry = state?.entry(rows: rows, logitRows: logitRows) else { return }
+      rows -= entry.rowCount
+      if case .logits(let count) = entry.wanted { logitRows -= count }
+      entries.append(entry)
+    }
+    for id in readyIDs(decoding: false) { take(active[id]) }
+    while rows > 0, let first = waiting.first,
+      account.reserve(blocks: first.blocks, returning: unreleasedReservation)
+    {
+      waiting.removeFirst()
+      active[first.id] = first
+      activeOrder.append(first.id)
+      take(first)
+    }
+    return entries
+  }
+
+  /// Registers a step with these entries and everything there is to release.
+  private mutating func start(_ phase: StepPhase?, _ entries: [StepEntry]) -> StepBatch {
+    if let phase { lastPhase = phase }
+    let batch = StepBatch(
+      id: makeStepID(), phase: phase ?? .decode, entries: entries, released: unreleased)
+    steps[batch.id] = InFlightStep(batch: batch, reservation: unreleasedReservation)
+    if nextRunsAlone { loneStep = batch.id }
+    nextRunsAlone = false
+    unreleased = []
+    unreleasedReservation = KVBlockAccount.Reservation()
+    for entry in entries { active[entry.sequence]?.step = batch.id }
+    return batch
+  }
+}

@@ -1,0 +1,184 @@
+import Scheduling
+import Tensors
+import Testing
+
+/// Plays the hosts and the users of a scheduler: keeps its own books of the KV caches, answers steps with tokens that
+/// are a function of the history, and checks every step against the rules.
+struct SchedulerDriver {
+  var scheduler: Scheduler
+  var random: SplitMix
+  /// What a host keeps of each sequence: the tokens at its cached positions.
+  private(set) var caches: [SequenceID: [TokenID]] = [:]
+  /// Sequences the last host can sample for, with the tokens it counts penalties over.
+  private(set) var histories: [SequenceID: [TokenID]] = [:]
+  private(set) var inFlight: [StepBatch] = []
+  private(set) var requests: [SequenceID: SequenceRequest] = [:]
+  private(set) var answers: [SequenceID: [TokenID]] = [:]
+  private(set) var logits: [SequenceID: [Int]] = [:]
+  private(set) var ended: [SequenceID: EndReason] = [:]
+  /// Steps started since a sequence was last part of one, while it could have been.
+  private var seen: Set<StepID> = []
+
+  init(_ configuration: SchedulerConfiguration, seed: UInt64) {
+    scheduler = Scheduler(configuration)
+    random = SplitMix(seed: seed)
+  }
+
+  /// The token after a history: any function of all of it.
+  static func token(after history: [TokenID], vocabulary: Int) -> TokenID {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for token in history { hash = (hash ^ UInt64(token.rawValue)) &* 0x100_0000_01B3 }
+    return TokenID(UInt32((hash >> 17) % UInt64(vocabulary)))
+  }
+
+  /// The answer a request must get.
+  static func answer(to request: SequenceRequest, _ configuration: SchedulerConfiguration) -> [TokenID] {
+    guard request.logitRows == 0 else { return [] }
+    var history = request.prompt
+    let room = configuration.context - request.prompt.count
+    for _ in 0..<min(room, request.maxTokens ?? room) {
+      let next = token(after: history, vocabulary: configuration.vocabularySize)
+      history.append(next)
+      if request.endTokens.contains(next) { break }
+    }
+    return Array(history.dropFirst(request.prompt.count))
+  }
+
+  mutating func admit(_ request: SequenceRequest) throws {
+    try scheduler.admit(request)
+    requests[request.id] = request
+  }
+
+  /// Starts whatever may be started; returns how many steps that was.
+  @discardableResult
+  mutating func start() throws -> Int {
+    var count = 0
+    while let batch = scheduler.next() {
+      count += 1
+      try check(batch)
+      inFlight.append(batch)
+    }
+    return count
+  }
+
+  private mutating func check(_ batch: StepBatch) throws {
+    let configuration = scheduler.configuration
+    #expect(seen.insert(batch.id).inserted)
+    #expect(inFlight.count < configuration.stageCount)
+    let busy = Set(inFlight.flatMap { $0.entries.map(\.sequence) })
+    #expect(Set(batch.entries.map(\.sequence)).count == batch.entries.count)
+    for entry in batch.entries {
+      #expect(!busy.contains(entry.sequence), "a sequence is in flight twice")
+      #expect(entry.tokens.count == entry.rowCount && entry.rowCount >= 1)
+      #expect(ended[entry.sequence] == nil)
+      #expect(entry.position + entry.rowCount <= configuration.context)
+      if batch.phase == .decode { #expect(entry.rowCount == 1 && entry.wanted == .token) }
+    }
+    if batch.phase == .prefill { #expect(batch.rowCount <= configuration.prefillChunk) }
+    let logitRows = batch.entries.reduce(0) { sum, entry in
+      if case .logits(let rows) = entry.wanted { sum + rows } else { sum }
+    }
+    #expect(logitRows <= configuration.logitRowsPerStep)
+  }
+
+  /// Runs a step on the hosts, as its arrival there would.
+  mutating func execute(_ batch: StepBatch) throws -> [StepResult] {
+    for id in batch.released {
+      caches[id] = nil
+      histories[id] = nil
+    }
+    var results: [StepResult] = []
+    for entry in batch.entries {
+      var cache = caches[entry.sequence, default: []]
+      try #require(entry.position <= cache.count, "positions were skipped")
+      cache.removeSubrange(entry.position...)
+      cache += entry.tokens
+      caches[entry.sequence] = cache
+      results.append(try result(entry, cache))
+    }
+    let blocks = caches.keys.reduce(0) { $0 + SchedulerConfiguration.blocks(positions: caches[$1]?.count ?? 0) }
+    #expect(caches.count <= scheduler.configuration.sequences, "more sequences than the hosts have room for")
+    #expect(blocks <= scheduler.configuration.blockCount)
+    return results
+  }
+
+  private mutating func result(_ entry: StepEntry, _ cache: [TokenID]) throws -> StepResult {
+    let vocabulary = scheduler.configuration.vocabularySize
+    switch entry.wanted {
+    case .nothing:
+      return StepResult(sequence: entry.sequence, position: cache.count - 1, outcome: .none)
+    case .logits(let rows):
+      let values = (cache.count - rows..<cache.count).flatMap { Array(repeating: Float($0), count: vocabulary) }
+      return StepResult(
+        sequence: entry.sequence, position: cache.count - 1, outcome: .logits(rows: rows, values: values))
+    case .token:
+      if let opening = entry.opening { histories[entry.sequence] = opening.history }
+      let history = try #require(histories[entry.sequence], "no opening came before the first token")
+      let window = requests[entry.sequence]?.sampling.penaltyWindow ?? 0
+      #expect(Array(history.suffix(window)) == Array(cache.suffix(window)))
+      let token = Self.token(after: cache, vocabulary: vocabulary)
+      histories[entry.sequence] = history + [token]
+      return StepResult(
+        sequence: entry.sequence, position: cache.count, outcome: .token(token, logProbability: -1))
+    }
+  }
+
+  /// Ends the step at `index` of those in flight.
+  mutating func complete(at index: Int) throws {
+    let batch = inFlight.remove(at: index)
+    try take(try scheduler.completed(batch.id, results: try execute(batch)))
+  }
+
+  /// Loses the step at `index`, before or after the hosts ran it.
+  mutating func lose(at index: Int) throws {
+    let batch = inFlight.remove(at: index)
+    if random.chance(50) { _ = try execute(batch) }
+    scheduler.failed(batch.id)
+  }
+
+  /// Loses every step in flight and all the caches.
+  mutating func loseHosts() throws {
+    inFlight = []
+    scheduler.failAll()
+    scheduler.rebuild()
+    caches = [:]
+    histories = [:]
+  }
+
+  mutating func cancel(_ id: SequenceID) throws {
+    if let event = scheduler.cancel(id) { try take([event]) }
+  }
+
+  private mutating func take(_ events: [SchedulerEvent]) throws {
+    for event in events {
+      switch event {
+      case .token(let id, let token, _):
+        #expect(ended[id] == nil)
+        answers[id, default: []].append(token)
+      case .logits(let id, let first, let rows, let values):
+        #expect(values.count == rows * scheduler.configuration.vocabularySize)
+        logits[id, default: []] += first..<first + rows
+      case .ended(let id, let reason):
+        #expect(ended.updateValue(reason, forKey: id) == nil, "a sequence ended twice")
+      }
+    }
+  }
+
+  /// Checks what every request got once all is done.
+  func checkOutcome() throws {
+    #expect(scheduler.isIdle)
+    #expect(caches.isEmpty, "KV blocks leaked on the hosts")
+    #expect(scheduler.blocksFree == scheduler.configuration.blockCount, "KV blocks leaked in the books")
+    for (id, request) in requests {
+      let expected = Self.answer(to: request, scheduler.configuration)
+      let reason = try #require(ended[id], "sequence \(id) never ended")
+      if reason == .cancelled {
+        #expect(Array(expected.prefix(answers[id]?.count ?? 0)) == answers[id] ?? [])
+        continue
+      }
+      #expect(answers[id] ?? [] == expected)
+      #expect((reason == .stop) == (expected.last.map(request.endTokens.contains) ?? false))
+      #expect(logits[id] ?? [] == Array(request.prompt.count - request.logitRows..<request.prompt.count))
+    }
+  }
+}
