@@ -4,7 +4,7 @@ extension Maths {
   /// Above this, `exp(Float)` is infinite.
   static let expHighest: Float = 0x1.62e42ep6
 
-  /// e to the power of `x` in float32; at most 1 ulp off. NaN stays NaN.
+  /// e to the power of `x` in float32; at most 1.04 ulp off. NaN stays NaN.
   ///
   /// x = n ln 2 + r with |r| <= ln 2 / 2; e^r by a polynomial of degree 6 (minimax, relative), n added to the exponent.
   public static func exp(_ x: Float) -> Float {
