@@ -10,12 +10,13 @@ extension Kernels {
     return withUnsafeTemporaryAllocation(of: Float.self, capacity: blocks) { maxima -> Int32? in
       for block in 0..<blocks {
         let start = block * Self.gridBlock
-        var largest: Float = 0
+        // As bit patterns without the sign, magnitudes compare like integers, infinity and NaN above all numbers.
+        var bits: Int32 = 0
         for index in start..<min(start + Self.gridBlock, count) {
-          let magnitude = residual[index].magnitude
-          guard magnitude.isFinite else { return nil }
-          if magnitude > largest { largest = magnitude }
+          bits = max(bits, Int32(bitPattern: residual[index].bitPattern & 0x7FFF_FFFF))
         }
+        guard bits < 0x7F80_0000 else { return nil }
+        let largest = Float(bitPattern: UInt32(bits))
         var slot = block
         while slot > 0, maxima[slot - 1] > largest {
           maxima[slot] = maxima[slot - 1]
@@ -48,8 +49,7 @@ extension Kernels {
     float.addAccumulated(sums, Self.powerOfTwo(exponent), count, residual)
   }
 
-  /// Exponents that a grid can have: those of all finite rows in all combine modes. Others are refused by
-  /// `accumulate`'s callers as bad bytes.
+  /// Exponents that the grid of a finite row can have, whatever the combine mode; others are bad bytes.
   public static let gridExponents: ClosedRange<Int32> = -150...113
 
   private static let gridBlock = 256
