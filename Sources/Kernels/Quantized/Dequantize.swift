@@ -21,7 +21,7 @@ func dequantizeScalar(
   case .bf16:
     for index in 0..<elements {
       let bits = source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
-      output[index] = Float(bitPattern: UInt32(bits) << 16)
+      output[index] = HalfFloat.float(bf16: bits)
     }
   case .q4_0: dequantize(BlockQ4_0.self, source, elements, output)
   case .q8_0: dequantize(BlockQ8_0.self, source, elements, output)

@@ -46,22 +46,5 @@ extension UnsafeRawPointer {
   /// The byte at an offset, as a number.
   func byte(_ offset: Int) -> Int32 { Int32(load(fromByteOffset: offset, as: UInt8.self)) }
   /// The float16 at an offset.
-  func half(_ offset: Int) -> Float { Float(halfBits: loadUnaligned(fromByteOffset: offset, as: UInt16.self)) }
-}
-
-extension Float {
-  /// The exact value of an IEEE 754 binary16; written out, because `Float16` is not there on every platform.
-  init(halfBits bits: UInt16) {
-    let sign = UInt32(bits & 0x8000) << 16
-    let magnitude = UInt32(bits & 0x7fff)
-    switch magnitude {
-    case 0x7c00...:  // Infinity and NaN: all exponent bits set; a NaN becomes quiet, as in the CPU's conversion.
-      let quiet: UInt32 = magnitude > 0x7c00 ? 0x0040_0000 : 0
-      self.init(bitPattern: sign | 0x7f80_0000 | magnitude << 13 | quiet)
-    case 0x0400...:  // Exponent bias 127 instead of 15.
-      self.init(bitPattern: sign | magnitude << 13 + (112 << 23))
-    default:  // Zero and subnormal numbers: multiples of 2^-24.
-      self.init(bitPattern: sign | (Float(magnitude) * 0x1p-24).bitPattern)
-    }
-  }
+  func half(_ offset: Int) -> Float { HalfFloat.float(f16: loadUnaligned(fromByteOffset: offset, as: UInt16.self)) }
 }

@@ -10,13 +10,13 @@ struct QuantizedKernels: Sendable {
   /// outputStride)`: `output[a * outputStride + r]` = weight row r times activation row a. Strides of rows are in
   /// bytes, `outputStride` in floats. Weights may have any alignment; activation rows lie as `ActivationForm` says.
   typealias Multiply =
-    @convention(c) (
+    @convention(c) @Sendable (
       UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, Int, Int, UnsafeMutablePointer<Float>, Int
     ) -> Void
   /// `(input, elements, row)`: writes elements, scales and sums of an activation row; false if a number is not finite.
-  typealias Quantize = @convention(c) (UnsafePointer<Float>, Int, UnsafeMutableRawPointer) -> Bool
+  typealias Quantize = @convention(c) @Sendable (UnsafePointer<Float>, Int, UnsafeMutableRawPointer) -> Bool
   /// `(elements, row)`: fills in the sums of a row that came from a peer; false if no quantization makes such a row.
-  typealias Complete = @convention(c) (Int, UnsafeMutableRawPointer) -> Bool
+  typealias Complete = @convention(c) @Sendable (Int, UnsafeMutableRawPointer) -> Bool
 
   private let multiplies: [QuantType: Multiply]
   private let quantizes: [ActivationForm: Quantize]
