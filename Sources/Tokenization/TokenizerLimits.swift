@@ -1,0 +1,11 @@
+/// What a model file may ask of the tokenizer; anything above is refused before memory is spent on it.
+enum TokenizerLimits {
+  /// Tokens in a vocabulary; the largest in use hold about 262 thousand.
+  static let tokenCount = 1 << 20
+  /// Merges; at most one for each token that is more than a byte in every known model, twice as many are allowed.
+  static let mergeCount = 1 << 21
+  /// UTF-8 bytes of all token texts together; 262 thousand tokens have about 2 million.
+  static let vocabularyByteCount = 1 << 24
+  /// UTF-8 bytes of one special token: what is looked for at every position of a text has to be short.
+  static let specialTokenByteCount = 1024
+}

@@ -1,0 +1,161 @@
+@_spi(_Unicode) import Swift
+import Tensors
+import Testing
+
+@testable import Tokenization
+
+@Suite("Tokenizer")
+struct TokenizerTests {
+  @Test("merges apply by rank and, within a rank, from the left")
+  func mergeOrder() throws {
+    let tokenizer = try Tokenizer(.bytes(["ab", "bc", "aa", "abc"], merges: ["b c", "a b", "a a", "ab c"]))
+    let names: [TokenID: String] = [256: "ab", 257: "bc", 258: "aa", 259: "abc"]
+    func pieces(_ text: String) -> [String] {
+      tokenizer.encode(text).map { names[$0] ?? String(UnicodeScalar(UInt8($0.rawValue))) }
+    }
+    #expect(pieces("abc") == ["a", "bc"])
+    #expect(pieces("aaa") == ["aa", "a"])
+    #expect(pieces("aaaab") == ["aa", "a", "ab"])
+    #expect(pieces("abab") == ["ab", "ab"])
+  }
+
+  @Test("of equal merges the first counts")
+  func doubledMerge() throws {
+    let tokenizer = try Tokenizer(.bytes(["ab", "bc"], merges: ["a b", "b c", "a b"]))
+    #expect(tokenizer.encode("abc") == [256, 99])
+  }
+
+  @Test("the longest special token at a position wins, wherever shorter ones begin")
+  func longestSpecial() throws {
+    let definition = TokenizerDefinition.bytes(["<s>", "<s>>", "s>", "<s>>>x"]).marking(last: 4, as: .control)
+    let tokenizer = try Tokenizer(definition)
+    #expect(tokenizer.encode("<s>") == [256])
+    #expect(tokenizer.encode("a<s>>b") == [97, 257, 98])
+    #expect(tokenizer.encode("<s>>>y") == [257, 62, 121])
+    #expect(tokenizer.encode("<<s>s>") == [60, 256, 258])
+    #expect(tokenizer.encode("<s>>>x<s") == [259, 60, 115])
+  }
+
+  @Test("control tokens in text are text unless asked for; user-defined tokens are always found")
+  func parseSpecial() throws {
+    var definition = TokenizerDefinition.bytes(["<c>", "<u>"]).marking(last: 2, as: .control)
+    definition = definition.marking(last: 1, as: .userDefined)
+    let tokenizer = try Tokenizer(definition)
+    #expect(tokenizer.encode("<c><u>") == [256, 257])
+    #expect(tokenizer.encode("<c><u>", parseSpecial: false) == [60, 99, 62, 257])
+    #expect(tokenizer.decode([97, 256, 257, 98]) == "a<u>b")
+    #expect(tokenizer.decode([97, 256, 257, 98], includingControl: true) == "a<c><u>b")
+    #expect(tokenizer.bytes(of: 256) == Array("<c>".utf8))
+    #expect(tokenizer.bytes(of: 258) == nil)
+    #expect(tokenizer.decode([97, 258, 98]) == "ab")
+  }
+
+  @Test("BOS and EOS are added as the file says, and only on request")
+  func addedTokens() throws {
+    var definition = TokenizerDefinition.bytes(["<s>", "</s>"]).marking(last: 2, as: .control)
+    definition.bos = 256
+    definition.eos = 257
+    #expect(try Tokenizer(definition).encode("a") == [97])
+    definition.addBOS = true
+    definition.addEOS = true
+    let tokenizer = try Tokenizer(definition)
+    #expect(tokenizer.addsBOS && tokenizer.addsEOS)
+    #expect(tokenizer.encode("a") == [256, 97, 257])
+    #expect(tokenizer.encode("") == [256, 257])
+    #expect(tokenizer.encode("a", addSpecial: false) == [97])
+  }
+
+  @Test("tokens that end a completion by name are control tokens whatever the file says")
+  func namedEnds() throws {
+    let tokenizer = try Tokenizer(.bytes(["<|im_end|>", "<|endoftext|>", "<|file_sep|>", "<|im_start|>"]))
+    #expect(tokenizer.eotToken == 256)
+    #expect(tokenizer.endOfGeneration == [256, 257, 258])
+    #expect(tokenizer.kind(of: 256) == .control)
+    #expect(tokenizer.kind(of: 259) == .normal)
+    #expect(tokenizer.encode("a<|im_end|>") == [97, 256])
+  }
+
+  @Test("where <|return|> ends a completion, <|end|> does not")
+  func harmony() throws {
+    let tokenizer = try Tokenizer(
+      .bytes(["<|end|>", "<|return|>", "<|call|>", "<|channel|>"]).marking(last: 4, as: .control))
+    #expect(tokenizer.endOfGeneration == [257, 258])
+    #expect(tokenizer.kind(of: 256) == .userDefined)
+    #expect(tokenizer.decode([256, 257, 259]) == "<|end|><|channel|>")
+  }
+
+  @Test("a text in another alphabet stands for its own bytes; unused tokens print nothing")
+  func unusualTexts() throws {
+    let tokenizer = try Tokenizer(.bytes(["日", "", "[PAD]"]).marking(last: 1, as: .unused))
+    #expect(tokenizer.bytes(of: 256) == Array("日".utf8))
+    #expect(tokenizer.bytes(of: 257) == [])
+    #expect(tokenizer.decode([256, 257, 258, 0xE6, 0x97]) == "日\u{FFFD}")
+  }
+
+  @Test(
+    "a megabyte of one kind is encoded and comes back", arguments: ["a", " ", "\n", "🚀", "1", "日", "\u{301}", "'", "é"])
+  func megabyte(unit: String) throws {
+    let text = String(repeating: unit, count: (1 << 20) / unit.utf8.count)
+    let tokenizer = try Tokenizer(
+      .bytes(["aa", "aaaa", "aaaaaaaa", "ĠĠ", "ĠĠĠĠ"], merges: ["a a", "aa aa", "aaaa aaaa", "Ġ Ġ", "ĠĠ ĠĠ"]))
+    let tokens = tokenizer.encode(text)
+    #expect(tokenizer.decode(tokens).utf8.elementsEqual(text.utf8))
+    if unit == "a" { #expect(tokens == Array(repeating: 258, count: (1 << 20) / 8)) }
+  }
+
+  @Test("a megabyte of beginnings of a special token is encoded and comes back")
+  func almostSpecial() throws {
+    let special = String(repeating: "<", count: 1000) + "!"
+    let tokenizer = try Tokenizer(.bytes([special]).marking(last: 1, as: .control))
+    let text = String(repeating: "<", count: 1 << 20) + "!"
+    let tokens = tokenizer.encode(text)
+    #expect(tokens.count == (1 << 20) - 1000 + 1)
+    #expect(tokens.last == 256)
+  }
+
+  @Test("random text comes back, in normalization form C")
+  func roundTrip() throws {
+    let tokenizer = try Fixtures.qwen2()
+    var random = SplitMix(seed: 7)
+    var distinct: Set<Int> = []
+    for _ in 0..<2000 {
+      let text = random.text(scalarCount: Int(random.next() % 40))
+      let tokens = tokenizer.encode(text, parseSpecial: false)
+      #expect(tokenizer.decode(tokens).unicodeScalars.elementsEqual(text._nfc), "\(text.unicodeScalars)")
+      distinct.insert(tokens.count)
+    }
+    #expect(distinct.count > 20)
+  }
+}
+
+/// A seeded source of random texts.
+struct SplitMix: RandomNumberGenerator {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ mixed >> 31
+  }
+
+  /// Scalars from ranges where rules and encodings change, some from anywhere.
+  mutating func text(scalarCount: Int) -> String {
+    let ranges: [ClosedRange<UInt32>] = [
+      0...0x7F, 0x20...0x40, 0x61...0x7A, 0x9...0xD, 0xC0...0x17F, 0x300...0x36F, 0x590...0x6FF, 0x900...0x9FF,
+      0x1100...0x11FF, 0x1E00...0x1FFF, 0x2000...0x2200, 0x3040...0x30FF, 0x4E00...0x4F00, 0xAC00...0xAD00,
+      0xFB00...0xFFFF, 0x1D100...0x1D1FF, 0x1F300...0x1F6FF, 0x2F800...0x2FA1F, 0...0x10FFFF,
+    ]
+    var scalars = String.UnicodeScalarView()
+    for _ in 0..<scalarCount {
+      if let range = ranges.randomElement(using: &self),
+        let scalar = Unicode.Scalar(UInt32.random(in: range, using: &self))
+      {
+        scalars.append(scalar)
+      }
+    }
+    return String(scalars)
+  }
+}
