@@ -1,0 +1,64 @@
+/// Number of a frame type, as it stands in the header.
+public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
+  // Control plane, coordinator and worker.
+  case hello = 1
+  case welcome = 2
+  case refuse = 3
+  case prepare = 4
+  case progress = 5
+  case prepared = 6
+  case prepareFailed = 7
+  case activate = 8
+  case activated = 9
+  case step = 10
+  case stepResult = 11
+  case stepFailed = 12
+  case peerLost = 13
+  case countersRequest = 14
+  case counters = 15
+  case ping = 16
+  case pong = 17
+  case shutdown = 18
+  // Control plane, client and coordinator.
+  case submit = 32
+  case submitted = 33
+  case tokens = 34
+  case finished = 35
+  case jobFailed = 36
+  case cancel = 37
+  case logits = 38
+  // Data plane, worker and worker.
+  case dispatch = 64
+  case combine = 65
+  case handOver = 66
+  case exchangeFailed = 67
+  case peerHello = 68
+  // Weights, worker and coordinator.
+  case pieceRequest = 96
+  case pieceData = 97
+  case pieceRefused = 98
+
+  /// The plane whose connections carry this type.
+  public var plane: ConnectionPlane {
+    switch rawValue {
+    case ..<64: .control
+    case ..<96: .data
+    default: .weights
+    }
+  }
+
+  /// Most bytes of a payload of this type.
+  public var payloadLimit: Int {
+    switch self {
+    case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel: 64
+    case .progress, .prepared, .counters, .pieceRequest: 256
+    case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .jobFailed, .submitted,
+      .exchangeFailed, .peerHello, .pieceRefused:
+      512 << 10
+    case .pieceData: WireLimits.pieceChunkBytes + 64
+    case .step, .submit, .tokens, .finished: 16 << 20
+    case .prepare, .stepResult, .logits: 64 << 20
+    case .dispatch, .combine, .handOver: 128 << 20
+    }
+  }
+}

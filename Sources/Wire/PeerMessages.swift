@@ -1,0 +1,130 @@
+public import ModelSpec
+public import Tensors
+
+/// First frame of whoever dials a data connection.
+public struct PeerHello: WireMessage {
+  public let cluster: ClusterID
+  public let term: CoordinatorTerm
+  /// The worker that dials.
+  public let sender: NodeID
+  /// The worker it means to reach.
+  public let receiver: NodeID
+
+  public init(cluster: ClusterID, term: CoordinatorTerm, sender: NodeID, receiver: NodeID) {
+    self.cluster = cluster
+    self.term = term
+    self.sender = sender
+    self.receiver = receiver
+  }
+
+  public func write(to writer: inout WireWriter) {
+    cluster.write(to: &writer)
+    writer.u32(term.rawValue)
+    writer.string(sender.rawValue)
+    writer.string(receiver.rawValue)
+  }
+
+  public init(from reader: inout WireReader) throws(WireError) {
+    cluster = try ClusterID(from: &reader)
+    term = CoordinatorTerm(rawValue: try reader.u32("term"))
+    sender = NodeID(try reader.string("name of the sender"))
+    receiver = NodeID(try reader.string("name of the receiver"))
+  }
+}
+
+/// Expert node to host: a dispatch cannot be answered. The header's stream names the step.
+public struct ExchangeFailed: WireMessage {
+  public let layer: LayerIndex
+  public let pass: Int
+  public let sentence: String
+
+  public init(layer: LayerIndex, pass: Int, sentence: String) {
+    self.layer = layer
+    self.pass = pass
+    self.sentence = sentence
+  }
+
+  public func write(to writer: inout WireWriter) {
+    writer.u16(UInt16(layer.rawValue))
+    writer.u16(UInt16(pass))
+    writer.string(sentence)
+  }
+
+  public init(from reader: inout WireReader) throws(WireError) {
+    layer = LayerIndex(Int(try reader.u16("layer")))
+    pass = Int(try reader.u16("pass"))
+    sentence = try reader.string("sentence")
+  }
+}
+
+/// Worker to coordinator, on a weights connection: send a part of a piece.
+public struct PieceRequest: WireMessage {
+  public let piece: PieceID
+  public let offset: Int
+  /// At most `WireLimits.pieceChunkBytes`.
+  public let byteCount: Int
+
+  public init(piece: PieceID, offset: Int, byteCount: Int) {
+    self.piece = piece
+    self.offset = offset
+    self.byteCount = byteCount
+  }
+
+  public func write(to writer: inout WireWriter) {
+    piece.write(to: &writer)
+    writer.long(offset)
+    writer.long(byteCount)
+  }
+
+  public init(from reader: inout WireReader) throws(WireError) {
+    piece = try PieceID(from: &reader)
+    offset = try reader.long("offset in the piece")
+    byteCount = try reader.long("bytes wanted", limit: WireLimits.pieceChunkBytes)
+    guard byteCount > 0 else { throw reader.bad("no bytes are wanted", back: 8) }
+  }
+}
+
+/// The head of a `pieceData` payload; the bytes of the piece follow it to the end of the frame.
+public struct PieceDataHead: WireMessage {
+  /// Bytes of the head.
+  public static let byteCount = 20
+
+  public let piece: PieceID
+  public let offset: Int
+
+  public init(piece: PieceID, offset: Int) {
+    self.piece = piece
+    self.offset = offset
+  }
+
+  public func write(to writer: inout WireWriter) {
+    piece.write(to: &writer)
+    writer.long(offset)
+  }
+
+  public init(from reader: inout WireReader) throws(WireError) {
+    piece = try PieceID(from: &reader)
+    offset = try reader.long("offset in the piece")
+  }
+}
+
+/// Coordinator to worker: a piece cannot be sent.
+public struct PieceRefused: WireMessage {
+  public let piece: PieceID
+  public let sentence: String
+
+  public init(piece: PieceID, sentence: String) {
+    self.piece = piece
+    self.sentence = sentence
+  }
+
+  public func write(to writer: inout WireWriter) {
+    piece.write(to: &writer)
+    writer.string(sentence)
+  }
+
+  public init(from reader: inout WireReader) throws(WireError) {
+    piece = try PieceID(from: &reader)
+    sentence = try reader.string("sentence")
+  }
+}
