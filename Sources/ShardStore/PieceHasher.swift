@@ -1,0 +1,24 @@
+import struct Crypto.SHA256
+import Tensors
+
+/// SHA-256 over bytes that come bit by bit.
+struct PieceHasher {
+  private var hash = SHA256()
+
+  mutating func update(_ bytes: UnsafeRawBufferPointer) { hash.update(bufferPointer: bytes) }
+
+  /// The digest of all bytes so far.
+  func finish() -> Digest {
+    guard let digest = Digest(bytes: Array(hash.finalize())) else {
+      preconditionFailure("a SHA-256 has \(Digest.byteCount) bytes")
+    }
+    return digest
+  }
+
+  /// The digest of `bytes`.
+  static func digest(of bytes: [UInt8]) -> Digest {
+    var hasher = PieceHasher()
+    bytes.withUnsafeBytes { hasher.update($0) }
+    return hasher.finish()
+  }
+}
