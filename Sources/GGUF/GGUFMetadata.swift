@@ -20,11 +20,13 @@ public struct GGUFMetadata: Sendable {
   /// The value as it stands in the file; nil when there is none.
   public subscript(key: String) -> GGUFValue? { values[key] }
 
+  /// The string under `key`.
   /// - Throws: `missingKey`, `wrongType`.
   public func string(_ key: String) throws(GGUFError) -> String {
     try required(key, "a string", stringIfPresent(key))
   }
 
+  /// The string under `key`; nil when the key is missing.
   /// - Throws: `wrongType`.
   public func stringIfPresent(_ key: String) throws(GGUFError) -> String? {
     guard let value = values[key] else { return nil }
@@ -32,11 +34,13 @@ public struct GGUFMetadata: Sendable {
     return string
   }
 
+  /// The integer under `key`, of any width and sign in the file.
   /// - Throws: `missingKey`, `wrongType`, `badValue` when the value is outside `range`.
   public func integer(_ key: String, in range: ClosedRange<Int>) throws(GGUFError) -> Int {
     try required(key, "an integer \(words(range))", integerIfPresent(key, in: range))
   }
 
+  /// The integer under `key`; nil when the key is missing.
   /// - Throws: `wrongType`, `badValue` when the value is outside `range`.
   public func integerIfPresent(_ key: String, in range: ClosedRange<Int>) throws(GGUFError) -> Int? {
     guard let value = values[key] else { return nil }
@@ -58,7 +62,7 @@ public struct GGUFMetadata: Sendable {
     try required(key, "a float", floatIfPresent(key))
   }
 
-  /// The value as float32; an integer is converted.
+  /// The value as float32, nil when the key is missing; an integer is converted.
   /// - Throws: `wrongType`, `badValue` when the value is not finite.
   public func floatIfPresent(_ key: String) throws(GGUFError) -> Float? {
     guard let value = values[key] else { return nil }
@@ -73,11 +77,13 @@ public struct GGUFMetadata: Sendable {
     return float
   }
 
+  /// The bool under `key`.
   /// - Throws: `missingKey`, `wrongType`.
   public func bool(_ key: String) throws(GGUFError) -> Bool {
     try required(key, "a bool", boolIfPresent(key))
   }
 
+  /// The bool under `key`; nil when the key is missing.
   /// - Throws: `wrongType`.
   public func boolIfPresent(_ key: String) throws(GGUFError) -> Bool? {
     guard let value = values[key] else { return nil }
@@ -85,11 +91,14 @@ public struct GGUFMetadata: Sendable {
     return bool
   }
 
+  /// The array of strings under `key`, such as a vocabulary. Swift compares strings by canonical
+  /// equivalence: two tokens may be equal as `String` and differ in their bytes.
   /// - Throws: `missingKey`, `wrongType`.
   public func strings(_ key: String) throws(GGUFError) -> [String] {
     try required(key, "an array of strings", stringsIfPresent(key))
   }
 
+  /// The array of strings under `key`; nil when the key is missing.
   /// - Throws: `wrongType`.
   public func stringsIfPresent(_ key: String) throws(GGUFError) -> [String]? {
     guard let value = values[key] else { return nil }
@@ -97,7 +106,7 @@ public struct GGUFMetadata: Sendable {
     return strings
   }
 
-  /// The elements as float32, whatever they are (not checked to be finite); a float64 is rounded.
+  /// The elements as float32, not checked to be finite; a float64 is rounded. Nil when the key is missing.
   /// - Throws: `wrongType`.
   public func floatsIfPresent(_ key: String) throws(GGUFError) -> [Float]? {
     guard let value = values[key] else { return nil }
@@ -108,7 +117,7 @@ public struct GGUFMetadata: Sendable {
     }
   }
 
-  /// The elements of an integer array; a single integer is `wrongType`.
+  /// The elements of an integer array, nil when the key is missing; a single integer is `wrongType`.
   /// - Throws: `wrongType`, `badValue` when an element is above `Int.max`.
   public func integersIfPresent(_ key: String) throws(GGUFError) -> [Int]? {
     guard let value = values[key] else { return nil }

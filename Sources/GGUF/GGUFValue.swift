@@ -16,11 +16,17 @@ public enum GGUFValue: Sendable, Equatable {
 
 /// The elements of a metadata array, stored densely: vocabularies have hundreds of thousands of them.
 public enum GGUFArray: Sendable, Equatable {
+  /// Valid UTF-8 each.
   case strings([String])
+  /// float32.
   case floats([Float])
+  /// float64.
   case doubles([Double])
+  /// int8, int16, int32 or int64.
   case ints([Int64])
+  /// uint8, uint16, uint32 or uint64.
   case uints([UInt64])
+  /// Bytes of 0 or 1.
   case bools([Bool])
 
   /// Number of elements.

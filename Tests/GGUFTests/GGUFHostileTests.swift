@@ -54,7 +54,7 @@ import Testing
     for count in (0..<raw.bytes.count).reversed() {
       let inMemory = refusal(Array(raw.bytes[..<count]), fileByteCount: whole.count)
       #expect(inMemory?.code == .truncated)
-      try #require(truncate(path, count) == 0)
+      try folder.cut(path, to: count)
       let onDisk = failure { () throws(GGUFError) in try GGUFFile.open(path) }
       #expect(onDisk?.code == .truncated)
       #expect(onDisk?.file == path)

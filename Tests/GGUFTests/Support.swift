@@ -156,6 +156,9 @@ final class TemporaryFolder {
     try Data(bytes).write(to: url.appendingPathComponent(name))
     return path(name)
   }
+
+  /// Cuts a file, or lengthens it by a hole.
+  func cut(_ path: String, to byteCount: Int) throws { try #require(truncate(path, byteCount) == 0) }
 }
 
 /// Bytes that differ from place to place.
