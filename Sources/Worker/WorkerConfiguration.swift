@@ -1,0 +1,40 @@
+public import Kernels
+public import ShardStore
+public import Tensors
+
+/// What a worker brings along, before any coordinator has spoken to it.
+public struct WorkerConfiguration: Sendable {
+  /// The name it goes by until a coordinator names it.
+  public var name: NodeID
+  public var kernels: Kernels
+  /// Compute threads, the engine's own included.
+  public var threads: Int
+  /// Most bytes of weights, KV cache and scratch; nil for no limit.
+  public var memoryLimit: Int?
+  /// Bytes of memory the machine has, for the coordinator's information; 0 when unknown.
+  public var machineMemory: Int
+  /// Pieces kept on disk; nil to keep none.
+  public var store: ShardStore?
+  /// Folders with GGUF files whose pieces need not travel.
+  public var modelFolders: [String]
+  /// Release of the software, as the handshake reports it.
+  public var software: String
+  /// How long a new connection may take to say who it is.
+  public var helloTimeout: Duration
+
+  public init(
+    name: NodeID, kernels: Kernels, threads: Int, memoryLimit: Int? = nil, machineMemory: Int = 0,
+    store: ShardStore? = nil, modelFolders: [String] = [], software: String = "shoal",
+    helloTimeout: Duration = .seconds(10)
+  ) {
+    self.name = name
+    self.kernels = kernels
+    self.threads = threads
+    self.memoryLimit = memoryLimit
+    self.machineMemory = machineMemory
+    self.store = store
+    self.modelFolders = modelFolders
+    self.software = software
+    self.helloTimeout = helloTimeout
+  }
+}

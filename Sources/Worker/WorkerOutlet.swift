@@ -1,0 +1,93 @@
+import Cluster
+import Engine
+import ModelGraph
+import Scheduling
+import Tensors
+import Transport
+import Wire
+
+/// Turns the engine's messages into frames.
+final class WorkerOutlet: EngineOutlet {
+  private unowned let shell: WorkerShell
+
+  init(shell: WorkerShell) { self.shell = shell }
+
+  private var hiddenSize: Int { shell.running?.hiddenSize ?? 0 }
+
+  func assign(layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>) {
+    shell.running?.holders.assign(layer: layer, experts: experts, count: count, nodes: nodes)
+  }
+
+  func send(_ rows: RoutedRows, for key: ExchangeKey, to node: Int) throws {
+    var forms = ActivationForms()
+    for form in ActivationForm.allCases where rows.activations[form] != nil { forms.insert(ActivationForms(form)) }
+    let layout = DispatchLayout(
+      rowCount: rows.rowCount, choiceCount: rows.choiceCount, forms: forms, hiddenSize: hiddenSize)
+    try shell.data.send(
+      .dispatch, to: NodeIndex(node), isPrefill: key.phase == .prefill, stream: key.step.rawValue,
+      payloadBytes: layout.byteCount
+    ) { target in
+      Self.fill(DispatchWriter(target, layout: layout, layer: key.layer, pass: key.pass), from: rows)
+    }
+  }
+
+  private static func fill(_ writer: DispatchWriter, from rows: RoutedRows) {
+    for row in 0..<rows.rowCount {
+      let choices = Int(rows.firstChoice[row])..<Int(rows.firstChoice[row + 1])
+      writer.setRow(row, exponent: rows.exponents[row], choiceCount: choices.count)
+      for choice in choices { writer.setChoice(choice, expert: rows.experts[choice], weight: rows.weights[choice]) }
+    }
+    let width = writer.layout.hiddenSize
+    for form in ActivationForm.allCases {
+      guard let base = rows.activations[form] else { continue }
+      for row in 0..<rows.rowCount {
+        writer.activations(form, row: row).copyMemory(
+          from: base + rows.sourceRow(row) * form.rowStride(elements: width),
+          byteCount: form.wireBytes(elements: width))
+      }
+    }
+  }
+
+  func answer(_ request: ExpertRequest, sums: UnsafePointer<Int64>) throws {
+    let width = hiddenSize
+    let byteCount = CombineWriter.byteCount(sums: sums, rowCount: request.rowCount, hiddenSize: width)
+    try shell.data.send(
+      .combine, to: NodeIndex(request.node), isPrefill: request.key.phase == .prefill,
+      stream: request.key.step.rawValue, payloadBytes: byteCount
+    ) { target in
+      CombineWriter.write(
+        target, layer: request.key.layer, pass: request.key.pass, sums: sums, rowCount: request.rowCount,
+        hiddenSize: width)
+    }
+  }
+
+  func refuse(_ request: ExpertRequest, because error: any Error) {
+    let key = request.key
+    shell.sendFailure(
+      ExchangeFailed(layer: key.layer, pass: key.pass, sentence: "\(error)"), key.step.rawValue,
+      isPrefill: key.phase == .prefill, to: NodeIndex(request.node))
+  }
+
+  func handOver(_ pass: PassHandOver, toStage stage: Int) throws {
+    guard let running = shell.running, running.order.placement.stages.indices.contains(stage) else { return }
+    let host = running.order.placement.stages[stage].host
+    guard host != running.order.node else {
+      // Two neighbouring stages on one node: no frame.
+      return running.engine.resume(pass, stage: stage)
+    }
+    let writer = HandOverWriter(
+      pass: pass.pass, passCount: pass.passCount, stage: stage, entries: pass.entries, released: pass.released)
+    try shell.data.send(
+      .handOver, to: host, isPrefill: pass.phase == .prefill, stream: pass.step.rawValue,
+      payloadBytes: writer.byteCount(hiddenSize: hiddenSize)
+    ) { target in
+      writer.write(target, rows: pass.rows, hiddenSize: hiddenSize)
+    }
+  }
+
+  func finished(_ step: StepID, results: [StepResult]) {
+    shell.send(.stepResult(StepOutcome(step: step, results: results)))
+  }
+
+  func failed(_ step: StepID, because error: any Error) { shell.fail(step, "\(error)") }
+}
