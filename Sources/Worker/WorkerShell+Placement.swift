@@ -12,7 +12,13 @@ extension WorkerShell {
   func prepare(_ order: Prepare) {
     logger.info(
       "preparing", metadata: ["epoch": "\(order.placement.epoch)", "pieces": "\(order.pieces.count)"])
-    if let heldModel, heldModel != order.model { releaseUnused(keeping: []) }
+    if let heldModel, heldModel != order.model {
+      guard running == nil else {
+        let sentence = "this worker runs model \(heldModel); a change to model \(order.model) needs a new coordinator"
+        return send(.prepareFailed(PrepareFailed(epoch: order.placement.epoch, sentence: sentence)))
+      }
+      releaseUnused(keeping: [])
+    }
     preparing = Preparation(order: order)
     let request = ShareRequest(
       epoch: order.placement.epoch,
