@@ -7,7 +7,7 @@ extension PieceManifest {
   ///
   /// The files are read tensor by tensor, each from its start to its end: the experts of a layer are hashed side by
   /// side, first the gate matrices of all of them, then the up, then the down matrices. So a spinning disk seeks once a
-  /// tensor instead of three times an expert. At most one buffer of 4 MiB is held, whatever the size of the model.
+  /// tensor instead of three times an expert. At most one buffer of 1 MiB is held, whatever the size of the model.
   ///
   /// - Parameters:
   ///   - spec: the model; made from the files that `reader` has open.
@@ -40,7 +40,7 @@ extension PieceManifest {
   ) throws(ShardStoreError) -> [PieceEntry] {
     let layouts = try layouts(of: spec)
     let total = layouts.reduce(0) { $0 + $1.byteCount }
-    let buffer = AlignedBuffer(byteCount: 4 << 20)
+    let buffer = AlignedBuffer(byteCount: Files.chunkBytes)
     var done = 0
     var entries: [PieceEntry] = []
     var rest = layouts[...]
