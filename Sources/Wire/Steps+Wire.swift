@@ -29,7 +29,7 @@ extension StepEntry {
   /// Bytes of an entry without tokens and opening.
   static let wireBytes = 28
 
-  func write(to writer: inout WireWriter) {
+  func write(to writer: inout WireWriter, hasTokens: Bool = true) {
     writer.u64(sequence.rawValue)
     writer.int(position)
     writer.int(rowCount)
@@ -41,7 +41,7 @@ extension StepEntry {
     writer.bool(opening != nil)
     writer.zeros(2)
     if case .logits(let rows) = wanted { writer.int(rows) } else { writer.u32(0) }
-    TokenID.writeList(tokens, to: &writer)
+    TokenID.writeList(hasTokens ? tokens : [], to: &writer)
     if let opening {
       opening.sampling.write(to: &writer)
       TokenID.writeList(opening.history, to: &writer)
