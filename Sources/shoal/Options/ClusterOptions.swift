@@ -1,0 +1,94 @@
+import ArgumentParser
+import Kernels
+import ShardStore
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Which model runs where, for commands that bring a cluster up themselves.
+struct ClusterOptions: ParsableArguments {
+  @Option(help: "The GGUF file; replaces the topology's model. Without --topology it runs in this process alone.")
+  var model: String?
+  @Option(help: "The topology file (default ./topology.json), or 'none' for one process without a cluster.")
+  var topology: String?
+  @Option(help: "Compute threads of the one process, or of each local worker the topology gives none.")
+  var threads: Int?
+  @Option(help: "Most positions of a sequence.")
+  var context: Int?
+  @Option(help: "Number type of the KV cache: f16 or f32.")
+  var kv: KVType?
+  @Option(help: "Kernels of this machine's workers: auto, scalar, avx2, avx512 or neon.")
+  var kernels: KernelChoice?
+  @Option(help: "Prompt positions of a prefill step.")
+  var prefillChunk: Int?
+  @Option(help: "The shard store (default $XDG_CACHE_HOME/shoal).")
+  var store: String?
+  @Flag(help: "Allow connections beyond this machine, which nothing encrypts or authenticates yet.")
+  var insecure = false
+
+  func validate() throws {
+    if let threads { guard (1...1024).contains(threads) else { throw ValidationError("--threads must be 1 to 1024") } }
+    if let context { guard context > 0 else { throw ValidationError("--context must be at least 1") } }
+    if let prefillChunk {
+      guard (1...65_535).contains(prefillChunk) else { throw ValidationError("--prefill-chunk must be 1 to 65535") }
+    }
+  }
+
+  /// Options that only make sense for whoever runs the cluster; named in the error when `--coordinator` is given too.
+  var givenNames: [String] {
+    [
+      ("--model", model != nil), ("--topology", topology != nil), ("--threads", threads != nil),
+      ("--context", context != nil), ("--kv", kv != nil), ("--kernels", kernels != nil),
+      ("--prefill-chunk", prefillChunk != nil), ("--store", store != nil), ("--insecure", insecure),
+    ].filter(\.1).map(\.0)
+  }
+
+  /// Where the topology is read from; nil for one process without a cluster.
+  var topologyPath: String? {
+    if let topology { return topology == "none" ? nil : topology }
+    return model == nil ? "topology.json" : nil
+  }
+
+  /// The shard store; nil, with a warning, when it cannot be opened: it is a cache.
+  func openStore() -> ShardStore? { StoreOpener.open(store) }
+}
+
+/// Opens the shard store of this machine.
+enum StoreOpener {
+  static func open(_ path: String?) -> ShardStore? {
+    guard let directory = path ?? ShardStore.defaultDirectory(environment: environment) else {
+      Console.error("shoal: no shard store: neither XDG_CACHE_HOME nor HOME is set; give --store DIR")
+      return nil
+    }
+    do {
+      return try ShardStore(directory: directory) { Console.error("shoal: \($0)") }
+    } catch {
+      Console.error("shoal: going on without a shard store: \(error)")
+      return nil
+    }
+  }
+
+  private static var environment: [String: String] {
+    var result: [String: String] = [:]
+    for name in ["XDG_CACHE_HOME", "HOME"] {
+      if let value = getenv(name) { result[name] = String(cString: value) }
+    }
+    return result
+  }
+}
+
+/// An instruction set for the kernels, or the best there is.
+enum KernelChoice: String, ExpressibleByArgument, CaseIterable {
+  case auto, scalar, avx2, avx512, neon
+
+  /// The kernels; a set this machine lacks is an error that names those it has.
+  func select() throws -> Kernels { try Kernels.select(InstructionSet(rawValue: rawValue)) }
+}
+
+extension KVType: ExpressibleByArgument {
+  public init?(argument: String) { self.init(name: argument) }
+}
