@@ -6,7 +6,7 @@ extension ScalarKernels {
   }
   static let attendTileF16: FloatKernels.AttendTile = {
     ScalarKernels.attendTile($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) { row, index in
-      Float(halfBits: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+      HalfFloat.float(f16: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
     }
   }
 
