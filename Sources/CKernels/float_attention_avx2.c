@@ -21,7 +21,7 @@ CK_INLINE_AVX2 __m128 sum_4(const ck_lanes *sums) {
   return _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1));
 }
 
-/// Products of `queries` queries (1 or 4) with 4 / `queries` keys from position `first` on, to scratch, where each query
+/// Products of `queries` queries (1 or 4) with 4 / `queries` keys from position `first` on, to scratch, where each
 /// query has CK_TILE places. Positions from the tile's count on give no meaning.
 CK_INLINE_AVX2 void dots(int kind, int queries, const ck_attention *tile, size_t query, size_t first) {
   const int positions = 4 / queries;

@@ -31,7 +31,7 @@ CK_INLINE_AVX512 __m512 sum_16(const __m512 *v) {
   return _mm512_permutexvar_ps(order, one);
 }
 
-/// Products of `queries` queries (1 or 4) with 16 / `queries` keys from position `first` on, to scratch, where each query
+/// Products of `queries` queries (1 or 4) with 16 / `queries` keys from position `first` on, to scratch, where each
 /// query has CK_TILE places. Positions from the tile's count on give no meaning.
 CK_INLINE_AVX512 void dots(int kind, int queries, const ck_attention *tile, size_t query, size_t first) {
   const int positions = 16 / queries;
