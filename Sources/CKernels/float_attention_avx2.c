@@ -21,41 +21,55 @@ CK_INLINE_AVX2 __m128 sum_4(const ck_lanes *sums) {
   return _mm_unpacklo_ps(_mm256_castps256_ps128(one), _mm256_extractf128_ps(one, 1));
 }
 
-/// Products of the query with the 4 keys from position `first` on; positions from `count` on give no meaning.
-CK_INLINE_AVX2 __m128 dots_4(int kind, const float *query, const char *keys, size_t stride, size_t first,
-                             size_t count, size_t elements) {
-  const char *rows[4];
+/// Products of `queries` queries (1 or 4) with 4 / `queries` keys from position `first` on, to scratch, where each
+/// query has CK_TILE places. Positions from the tile's count on give no meaning.
+CK_INLINE_AVX2 void dots(int kind, int queries, const ck_attention *tile, size_t query, size_t first) {
+  const int positions = 4 / queries;
+  const float *q[4];
+  const char *keys[4];
   ck_lanes sums[4];
 #pragma clang loop unroll(full)
-  for (size_t j = 0; j < 4; j++) {
-    rows[j] = keys + (first + j < count ? first + j : count - 1) * stride;
-    sums[j] = ck_zero_lanes();
-  }
-  const size_t whole = elements & ~(size_t)15;
-  for (size_t i = 0; i < whole; i += 16) {
-    const ck_lanes q = ck_load_lanes(CK_F32, query, i, whole);
+  for (int j = 0; j < queries; j++) q[j] = tile->queries + (query + (size_t)j) * tile->query_stride;
 #pragma clang loop unroll(full)
-    for (int j = 0; j < 4; j++) sums[j] = ck_fma_lanes(q, ck_load_lanes(kind, rows[j], i, whole), sums[j]);
+  for (int j = 0; j < positions; j++) {
+    const size_t position = first + (size_t)j < tile->count ? first + (size_t)j : tile->count - 1;
+    keys[j] = (const char *)tile->keys + position * tile->key_stride;
   }
-  if (whole < elements) {
-    const ck_lanes q = ck_load_lanes(CK_F32, query, whole, elements);
 #pragma clang loop unroll(full)
-    for (int j = 0; j < 4; j++) sums[j] = ck_fma_lanes(q, ck_load_lanes(kind, rows[j], whole, elements), sums[j]);
+  for (int j = 0; j < 4; j++) sums[j] = ck_zero_lanes();
+
+  const size_t elements = tile->key_elements, whole = elements & ~(size_t)15;
+  for (size_t i = 0; i < whole; i += 16)
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 4; j++)
+      sums[j] = ck_fma_lanes(ck_load_lanes(CK_F32, q[j / positions], i, whole),
+                             ck_load_lanes(kind, keys[j % positions], i, whole), sums[j]);
+  if (whole < elements)
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 4; j++)
+      sums[j] = ck_fma_lanes(ck_load_lanes(CK_F32, q[j / positions], whole, elements),
+                             ck_load_lanes(kind, keys[j % positions], whole, elements), sums[j]);
+
+  const __m128 result = sum_4(sums);
+  if (queries == 1) {
+    _mm_storeu_ps(tile->scratch + first, result);
+  } else {
+    float parts[4];
+    _mm_storeu_ps(parts, result);
+    for (int j = 0; j < 4; j++) tile->scratch[CK_TILE * j + first] = parts[j];
   }
-  return sum_4(sums);
 }
 
-/// How the tile joins the running state.
+/// How a tile joins the running state of a query.
 typedef struct {
   float old_factor, tile_factor;
-  bool is_first;
 } merge_t;
 
 CK_INLINE_AVX2 float exp_1(float x) { return _mm256_cvtss_f32(ck_exp_256(_mm256_set1_ps(x))); }
 
 /// Writes maximum and sum of the state.
 CK_INLINE_AVX2 merge_t merge(float *state, float largest, float sum, bool is_first) {
-  merge_t result = {0, 1, is_first};
+  merge_t result = {0, 1};
   if (is_first) {
     state[0] = largest;
     state[1] = sum;
@@ -69,53 +83,22 @@ CK_INLINE_AVX2 merge_t merge(float *state, float largest, float sum, bool is_fir
   return result;
 }
 
-/// `width` x 8 elements of the weighted sum of the values (a constant after inlining); of a single 8 only the first
-/// `elements`.
-CK_INLINE_AVX2 void weigh(int kind, int width, const float *weights, const char *values, size_t stride, size_t count,
-                          size_t elements, float *output, merge_t merge) {
-  __m256 sums[8];
-#pragma clang loop unroll(full)
-  for (int d = 0; d < width; d++) sums[d] = _mm256_setzero_ps();
-  for (size_t j = 0; j < count; j++) {
-    const __m256 weight = _mm256_broadcast_ss(weights + j);
-    const char *row = values + j * stride;
-#pragma clang loop unroll(full)
-    for (int d = 0; d < width; d++) {
-      const __m256 v = width == 1 ? ck_load_some_256(kind, row, 0, elements) : ck_load_256(kind, row, 8 * (size_t)d);
-      sums[d] = _mm256_fmadd_ps(weight, v, sums[d]);
-    }
-  }
-  const __m256 old_factor = _mm256_set1_ps(merge.old_factor), tile_factor = _mm256_set1_ps(merge.tile_factor);
-  const __m256i mask = ck_mask_256(width == 1 ? (ptrdiff_t)elements : 8);
-#pragma clang loop unroll(full)
-  for (int d = 0; d < width; d++) {
-    float *target = output + 8 * d;
-    if (!merge.is_first) {
-      const __m256 old = _mm256_maskload_ps(target, mask);
-      sums[d] = _mm256_fmadd_ps(old, old_factor, _mm256_mul_ps(sums[d], tile_factor));
-    }
-    _mm256_maskstore_ps(target, mask, sums[d]);
-  }
-}
-
-CK_INLINE_AVX2 void attend(int kind, const float *query, const char *keys, size_t key_stride, const char *values,
-                           size_t value_stride, size_t count, size_t key_elements, size_t value_elements, float scale,
-                           float *scratch, float *state, bool is_first) {
-  const __m256 lowest = _mm256_set1_ps(-__builtin_inff());
-  for (size_t first = 0; first < CK_TILE; first += 8) _mm256_storeu_ps(scratch + first, lowest);
-  for (size_t first = 0; first < count; first += 4) {
-    const __m128i mask = _mm256_castsi256_si128(ck_mask_256((ptrdiff_t)(count - first)));
-    const __m128 dots = dots_4(kind, query, keys, key_stride, first, count, key_elements);
-    _mm_maskstore_ps(scratch + first, mask, _mm_mul_ps(dots, _mm_set1_ps(scale)));
-  }
+/// Turns the products of one query, `scratch`, into weights, and merges maximum and sum.
+CK_INLINE_AVX2 merge_t weights_of(const ck_attention *tile, float *scratch, float *state) {
+  const __m256 lowest = _mm256_set1_ps(-__builtin_inff()), factor = _mm256_set1_ps(tile->scale);
   __m256 largest = lowest;
-  for (size_t first = 0; first < CK_TILE; first += 8)
-    largest = _mm256_max_ps(_mm256_loadu_ps(scratch + first), largest);
+  for (size_t first = 0; first < tile->count; first += 8) {
+    const __m256i mask = ck_mask_256((ptrdiff_t)(tile->count - first));
+    const __m256 scaled = _mm256_mul_ps(_mm256_maskload_ps(scratch + first, mask), factor);
+    const __m256 scores = _mm256_blendv_ps(lowest, scaled, _mm256_castsi256_ps(mask));
+    largest = _mm256_max_ps(scores, largest);
+    _mm256_storeu_ps(scratch + first, scores);
+  }
   const float maximum = ck_max_256(largest) + 0.0f;
 
   ck_lanes sums = ck_zero_lanes();
-  for (size_t first = 0; first < count; first += 8) {
-    const __m256i mask = ck_mask_256((ptrdiff_t)(count - first));
+  for (size_t first = 0; first < tile->count; first += 8) {
+    const __m256i mask = ck_mask_256((ptrdiff_t)(tile->count - first));
     const __m256 x = _mm256_sub_ps(_mm256_loadu_ps(scratch + first), _mm256_set1_ps(maximum));
     const __m256 weights = _mm256_and_ps(ck_exp_256(x), _mm256_castsi256_ps(mask));
     if (first / 8 % 2 == 0)
@@ -124,26 +107,73 @@ CK_INLINE_AVX2 void attend(int kind, const float *query, const char *keys, size_
       sums.high = _mm256_add_ps(sums.high, weights);
     _mm256_storeu_ps(scratch + first, weights);
   }
-  const merge_t how = merge(state, maximum, ck_sum_lanes(sums), is_first);
+  return merge(state, maximum, ck_sum_lanes(sums), tile->is_first);
+}
 
-  const size_t size = ck_size(kind);
-  float *output = state + 2;
+/// Elements d ..< d + 8 * `width` of the weighted sums of the values for `queries` queries (both constants after
+/// inlining); of a single 8 only the first `some`.
+CK_INLINE_AVX2 void weigh(int kind, int queries, int width, const ck_attention *tile, float *states,
+                          const merge_t *how, size_t d, size_t some) {
+  __m256 sums[4][8];
+#pragma clang loop unroll(full)
+  for (int j = 0; j < queries; j++)
+#pragma clang loop unroll(full)
+    for (int c = 0; c < width; c++) sums[j][c] = _mm256_setzero_ps();
+
+  const char *values = (const char *)tile->values + d * ck_size(kind);
+  for (size_t position = 0; position < tile->count; position++, values += tile->value_stride) {
+    __m256 value[8];
+#pragma clang loop unroll(full)
+    for (int c = 0; c < width; c++)
+      value[c] = width == 1 ? ck_load_some_256(kind, values, 0, some) : ck_load_256(kind, values, 8 * (size_t)c);
+#pragma clang loop unroll(full)
+    for (int j = 0; j < queries; j++) {
+      const __m256 weight = _mm256_broadcast_ss(tile->scratch + CK_TILE * j + position);
+#pragma clang loop unroll(full)
+      for (int c = 0; c < width; c++) sums[j][c] = _mm256_fmadd_ps(weight, value[c], sums[j][c]);
+    }
+  }
+  const __m256i mask = ck_mask_256(width == 1 ? (ptrdiff_t)some : 8);
+#pragma clang loop unroll(full)
+  for (int j = 0; j < queries; j++) {
+    const __m256 old_factor = _mm256_set1_ps(how[j].old_factor), tile_factor = _mm256_set1_ps(how[j].tile_factor);
+    float *output = states + (size_t)j * tile->state_stride + 2 + d;
+#pragma clang loop unroll(full)
+    for (int c = 0; c < width; c++) {
+      __m256 sum = sums[j][c];
+      if (!tile->is_first) {
+        const __m256 old = _mm256_maskload_ps(output + 8 * c, mask);
+        sum = _mm256_fmadd_ps(old, old_factor, _mm256_mul_ps(sum, tile_factor));
+      }
+      _mm256_maskstore_ps(output + 8 * c, mask, sum);
+    }
+  }
+}
+
+/// The tile for `queries` queries (1 or 4) from `query` on.
+CK_INLINE_AVX2 void attend_some(int kind, int queries, const ck_attention *tile, size_t query) {
+  float *states = tile->states + query * tile->state_stride;
+  merge_t how[4];
+  for (size_t first = 0; first < tile->count; first += 4 / (size_t)queries) dots(kind, queries, tile, query, first);
+  for (int j = 0; j < queries; j++)
+    how[j] = weights_of(tile, tile->scratch + CK_TILE * j, states + (size_t)j * tile->state_stride);
+
+  const size_t elements = tile->value_elements;
   size_t d = 0;
-  for (; d + 64 <= value_elements; d += 64)
-    weigh(kind, 8, scratch, values + d * size, value_stride, count, 64, output + d, how);
-  for (; d + 16 <= value_elements; d += 16)
-    weigh(kind, 2, scratch, values + d * size, value_stride, count, 16, output + d, how);
-  for (; d < value_elements; d += 8)
-    weigh(kind, 1, scratch, values + d * size, value_stride, count, value_elements - d, output + d, how);
+  if (queries == 1)
+    for (; d + 64 <= elements; d += 64) weigh(kind, queries, 8, tile, states, how, d, 0);
+  for (; d + 16 <= elements; d += 16) weigh(kind, queries, 2, tile, states, how, d, 0);
+  for (; d < elements; d += 8)
+    weigh(kind, queries, 1, tile, states, how, d, elements - d < 8 ? elements - d : 8);
 }
 
-CK_AVX2 CK_DECLARE_ATTEND(ck_attend_f32_f32_avx2) {
-  attend(CK_F32, query, keys, key_stride, values, value_stride, count, key_elements, value_elements, scale, scratch,
-         state, is_first);
+CK_INLINE_AVX2 void attend(int kind, const ck_attention *tile) {
+  size_t query = 0;
+  for (; query + 4 <= tile->query_count; query += 4) attend_some(kind, 4, tile, query);
+  for (; query < tile->query_count; query++) attend_some(kind, 1, tile, query);
 }
 
-CK_AVX2 CK_DECLARE_ATTEND(ck_attend_f16_f32_avx2) {
-  attend(CK_F16, query, keys, key_stride, values, value_stride, count, key_elements, value_elements, scale, scratch,
-         state, is_first);
-}
+CK_AVX2 void ck_attend_f32_f32_avx2(const ck_attention *tile) { attend(CK_F32, tile); }
+
+CK_AVX2 void ck_attend_f16_f32_avx2(const ck_attention *tile) { attend(CK_F16, tile); }
 #endif

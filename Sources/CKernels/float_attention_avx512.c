@@ -31,42 +31,69 @@ CK_INLINE_AVX512 __m512 sum_16(const __m512 *v) {
   return _mm512_permutexvar_ps(order, one);
 }
 
-/// Products of the query with the 16 keys from position `first` on; positions from `count` on give no meaning.
-CK_INLINE_AVX512 __m512 dots_16(int kind, const float *query, const char *keys, size_t stride, size_t first,
-                                size_t count, size_t elements) {
-  const char *rows[16];
+/// Products of `queries` queries (1 or 4) with 16 / `queries` keys from position `first` on, to scratch, where each
+/// query has CK_TILE places. Positions from the tile's count on give no meaning.
+CK_INLINE_AVX512 void dots(int kind, int queries, const ck_attention *tile, size_t query, size_t first) {
+  const int positions = 16 / queries;
+  const float *q[4];
+  const char *keys[16];
   __m512 sums[16];
 #pragma clang loop unroll(full)
-  for (size_t j = 0; j < 16; j++) {
-    rows[j] = keys + (first + j < count ? first + j : count - 1) * stride;
-    sums[j] = _mm512_setzero_ps();
-  }
-  size_t i = 0;
-  for (; i + 16 <= elements; i += 16) {
-    const __m512 q = _mm512_loadu_ps(query + i);
+  for (int j = 0; j < queries; j++) q[j] = tile->queries + (query + (size_t)j) * tile->query_stride;
 #pragma clang loop unroll(full)
-    for (int j = 0; j < 16; j++) sums[j] = _mm512_fmadd_ps(q, ck_load_512(kind, rows[j], i), sums[j]);
+  for (int j = 0; j < positions; j++) {
+    const size_t position = first + (size_t)j < tile->count ? first + (size_t)j : tile->count - 1;
+    keys[j] = (const char *)tile->keys + position * tile->key_stride;
   }
-  if (i < elements) {
-    const __mmask16 mask = ck_mask_512(elements - i);
-    const __m512 q = _mm512_maskz_loadu_ps(mask, query + i);
 #pragma clang loop unroll(full)
-    for (int j = 0; j < 16; j++) sums[j] = _mm512_fmadd_ps(q, ck_load_some_512(kind, rows[j], i, mask), sums[j]);
+  for (int j = 0; j < 16; j++) sums[j] = _mm512_setzero_ps();
+
+  const size_t elements = tile->key_elements, whole = elements & ~(size_t)15;
+  for (size_t i = 0; i < whole; i += 16) {
+    __m512 x[4];
+#pragma clang loop unroll(full)
+    for (int j = 0; j < queries; j++) x[j] = _mm512_loadu_ps(q[j] + i);
+#pragma clang loop unroll(full)
+    for (int k = 0; k < positions; k++) {
+      const __m512 key = ck_load_512(kind, keys[k], i);
+#pragma clang loop unroll(full)
+      for (int j = 0; j < queries; j++)
+        sums[j * positions + k] = _mm512_fmadd_ps(x[j], key, sums[j * positions + k]);
+    }
   }
-  return sum_16(sums);
+  if (whole < elements) {
+    const __mmask16 mask = ck_mask_512(elements - whole);
+#pragma clang loop unroll(full)
+    for (int k = 0; k < positions; k++) {
+      const __m512 key = ck_load_some_512(kind, keys[k], whole, mask);
+#pragma clang loop unroll(full)
+      for (int j = 0; j < queries; j++) {
+        const __m512 x = _mm512_maskz_loadu_ps(mask, q[j] + whole);
+        sums[j * positions + k] = _mm512_fmadd_ps(x, key, sums[j * positions + k]);
+      }
+    }
+  }
+  const __m512 result = sum_16(sums);
+  if (queries == 1) {
+    _mm512_storeu_ps(tile->scratch + first, result);
+  } else {
+    _mm_storeu_ps(tile->scratch + first, _mm512_castps512_ps128(result));
+    _mm_storeu_ps(tile->scratch + CK_TILE + first, _mm512_extractf32x4_ps(result, 1));
+    _mm_storeu_ps(tile->scratch + 2 * CK_TILE + first, _mm512_extractf32x4_ps(result, 2));
+    _mm_storeu_ps(tile->scratch + 3 * CK_TILE + first, _mm512_extractf32x4_ps(result, 3));
+  }
 }
 
-/// How the tile joins the running state.
+/// How a tile joins the running state of a query.
 typedef struct {
   float old_factor, tile_factor;
-  bool is_first;
 } merge_t;
 
 CK_INLINE_AVX512 float exp_1(float x) { return _mm512_cvtss_f32(ck_exp_512(_mm512_set1_ps(x))); }
 
 /// Writes maximum and sum of the state.
 CK_INLINE_AVX512 merge_t merge(float *state, float largest, float sum, bool is_first) {
-  merge_t result = {0, 1, is_first};
+  merge_t result = {0, 1};
   if (is_first) {
     state[0] = largest;
     state[1] = sum;
@@ -80,80 +107,92 @@ CK_INLINE_AVX512 merge_t merge(float *state, float largest, float sum, bool is_f
   return result;
 }
 
-/// `width` x 16 elements of the weighted sum of the values (a constant after inlining), the last 16 masked.
-CK_INLINE_AVX512 void weigh(int kind, int width, const float *weights, const char *values, size_t stride, size_t count,
-                            __mmask16 mask, float *output, merge_t merge) {
-  __m512 sums[8];
+/// Turns the products of one query, `scratch`, into weights, and merges maximum and sum.
+CK_INLINE_AVX512 merge_t weights_of(const ck_attention *tile, float *scratch, float *state) {
+  const __m512 lowest = _mm512_set1_ps(-__builtin_inff()), factor = _mm512_set1_ps(tile->scale);
+  __m512 scores[4], largest = lowest, sums = _mm512_setzero_ps();
+  __mmask16 masks[4];
 #pragma clang loop unroll(full)
-  for (int d = 0; d < width; d++) sums[d] = _mm512_setzero_ps();
-  for (size_t j = 0; j < count; j++) {
-    const __m512 weight = _mm512_set1_ps(weights[j]);
-    const char *row = values + j * stride;
-#pragma clang loop unroll(full)
-    for (int d = 0; d < width; d++) {
-      const __m512 v = width == 1 ? ck_load_some_512(kind, row, 0, mask) : ck_load_512(kind, row, 16 * (size_t)d);
-      sums[d] = _mm512_fmadd_ps(weight, v, sums[d]);
-    }
-  }
-  const __m512 old_factor = _mm512_set1_ps(merge.old_factor), tile_factor = _mm512_set1_ps(merge.tile_factor);
-#pragma clang loop unroll(full)
-  for (int d = 0; d < width; d++) {
-    float *target = output + 16 * d;
-    const __mmask16 part = width == 1 ? mask : (__mmask16)0xFFFF;
-    if (!merge.is_first) {
-      const __m512 old = _mm512_maskz_loadu_ps(part, target);
-      sums[d] = _mm512_fmadd_ps(old, old_factor, _mm512_mul_ps(sums[d], tile_factor));
-    }
-    _mm512_mask_storeu_ps(target, part, sums[d]);
-  }
-}
-
-CK_INLINE_AVX512 void attend(int kind, const float *query, const char *keys, size_t key_stride, const char *values,
-                             size_t value_stride, size_t count, size_t key_elements, size_t value_elements,
-                             float scale, float *scratch, float *state, bool is_first) {
-  const __m512 lowest = _mm512_set1_ps(-__builtin_inff()), factor = _mm512_set1_ps(scale);
-  __m512 largest = lowest;
-  for (size_t first = 0; first < CK_TILE; first += 16) {
-    __m512 scores = lowest;
-    if (first < count) {
-      const __mmask16 mask = count - first >= 16 ? (__mmask16)0xFFFF : ck_mask_512(count - first);
-      const __m512 dots = dots_16(kind, query, keys, key_stride, first, count, key_elements);
-      scores = _mm512_mask_mul_ps(lowest, mask, dots, factor);
-    }
-    largest = _mm512_max_ps(scores, largest);
-    _mm512_storeu_ps(scratch + first, scores);
+  for (int c = 0; c < 4; c++) {
+    masks[c] = (__mmask16)((tile->count >= CK_TILE ? ~0ull : (1ull << tile->count) - 1) >> (16 * c));
+    scores[c] = _mm512_mask_mul_ps(lowest, masks[c], _mm512_maskz_loadu_ps(masks[c], scratch + 16 * c), factor);
+    largest = _mm512_max_ps(scores[c], largest);
   }
   const float maximum = _mm512_reduce_max_ps(largest) + 0.0f;
-  __m512 sums = _mm512_setzero_ps();
-  for (size_t first = 0; first < count; first += 16) {
-    const __m512 x = _mm512_sub_ps(_mm512_loadu_ps(scratch + first), _mm512_set1_ps(maximum));
-    const __mmask16 mask = count - first >= 16 ? (__mmask16)0xFFFF : ck_mask_512(count - first);
-    const __m512 weights = _mm512_maskz_mov_ps(mask, ck_exp_512(x));
+#pragma clang loop unroll(full)
+  for (int c = 0; c < 4; c++) {
+    const __m512 x = _mm512_sub_ps(scores[c], _mm512_set1_ps(maximum));
+    const __m512 weights = _mm512_maskz_mov_ps(masks[c], ck_exp_512(x));
     sums = _mm512_add_ps(sums, weights);
-    _mm512_storeu_ps(scratch + first, weights);
+    _mm512_storeu_ps(scratch + 16 * c, weights);
   }
-  const merge_t how = merge(state, maximum, ck_sum_512(sums), is_first);
+  return merge(state, maximum, ck_sum_512(sums), tile->is_first);
+}
 
-  const size_t width = ck_width(kind);
-  float *output = state + 2;
+/// Elements d ..< d + 16 * `width` of the weighted sums of the values for `queries` queries (both constants after
+/// inlining); of a single 16 only those of the mask.
+CK_INLINE_AVX512 void weigh(int kind, int queries, int width, const ck_attention *tile, float *states,
+                            const merge_t *how, size_t d, __mmask16 mask) {
+  __m512 sums[4][8];
+#pragma clang loop unroll(full)
+  for (int j = 0; j < queries; j++)
+#pragma clang loop unroll(full)
+    for (int c = 0; c < width; c++) sums[j][c] = _mm512_setzero_ps();
+
+  const char *values = (const char *)tile->values + d * ck_width(kind);
+  for (size_t position = 0; position < tile->count; position++, values += tile->value_stride) {
+#pragma clang loop unroll(full)
+    for (int c = 0; c < width; c++) {
+      const __m512 value =
+          width == 1 ? ck_load_some_512(kind, values, 0, mask) : ck_load_512(kind, values, 16 * (size_t)c);
+#pragma clang loop unroll(full)
+      for (int j = 0; j < queries; j++)
+        sums[j][c] = _mm512_fmadd_ps(_mm512_set1_ps(tile->scratch[CK_TILE * j + position]), value, sums[j][c]);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int j = 0; j < queries; j++) {
+    const __m512 old_factor = _mm512_set1_ps(how[j].old_factor), tile_factor = _mm512_set1_ps(how[j].tile_factor);
+    float *output = states + (size_t)j * tile->state_stride + 2 + d;
+#pragma clang loop unroll(full)
+    for (int c = 0; c < width; c++) {
+      const __mmask16 part = width == 1 ? mask : (__mmask16)0xFFFF;
+      __m512 sum = sums[j][c];
+      if (!tile->is_first) {
+        const __m512 old = _mm512_maskz_loadu_ps(part, output + 16 * c);
+        sum = _mm512_fmadd_ps(old, old_factor, _mm512_mul_ps(sum, tile_factor));
+      }
+      _mm512_mask_storeu_ps(output + 16 * c, part, sum);
+    }
+  }
+}
+
+/// The tile for `queries` queries (1 or 4) from `query` on.
+CK_INLINE_AVX512 void attend_some(int kind, int queries, const ck_attention *tile, size_t query) {
+  float *states = tile->states + query * tile->state_stride;
+  merge_t how[4];
+  for (size_t first = 0; first < tile->count; first += 16 / (size_t)queries) dots(kind, queries, tile, query, first);
+  for (int j = 0; j < queries; j++)
+    how[j] = weights_of(tile, tile->scratch + CK_TILE * j, states + (size_t)j * tile->state_stride);
+
+  const size_t elements = tile->value_elements;
   size_t d = 0;
-  for (; d + 128 <= value_elements; d += 128)
-    weigh(kind, 8, scratch, values + d * width, value_stride, count, 0, output + d, how);
-  for (; d + 64 <= value_elements; d += 64)
-    weigh(kind, 4, scratch, values + d * width, value_stride, count, 0, output + d, how);
-  for (; d < value_elements; d += 16) {
-    const __mmask16 mask = value_elements - d >= 16 ? (__mmask16)0xFFFF : ck_mask_512(value_elements - d);
-    weigh(kind, 1, scratch, values + d * width, value_stride, count, mask, output + d, how);
+  if (queries == 1)
+    for (; d + 128 <= elements; d += 128) weigh(kind, queries, 8, tile, states, how, d, 0);
+  for (; d + 64 <= elements; d += 64) weigh(kind, queries, 4, tile, states, how, d, 0);
+  for (; d < elements; d += 16) {
+    const __mmask16 mask = elements - d >= 16 ? (__mmask16)0xFFFF : ck_mask_512(elements - d);
+    weigh(kind, queries, 1, tile, states, how, d, mask);
   }
 }
 
-CK_AVX512 CK_DECLARE_ATTEND(ck_attend_f32_f32_avx512) {
-  attend(CK_F32, query, keys, key_stride, values, value_stride, count, key_elements, value_elements, scale, scratch,
-         state, is_first);
+CK_INLINE_AVX512 void attend(int kind, const ck_attention *tile) {
+  size_t query = 0;
+  for (; query + 4 <= tile->query_count; query += 4) attend_some(kind, 4, tile, query);
+  for (; query < tile->query_count; query++) attend_some(kind, 1, tile, query);
 }
 
-CK_AVX512 CK_DECLARE_ATTEND(ck_attend_f16_f32_avx512) {
-  attend(CK_F16, query, keys, key_stride, values, value_stride, count, key_elements, value_elements, scale, scratch,
-         state, is_first);
-}
+CK_AVX512 void ck_attend_f32_f32_avx512(const ck_attention *tile) { attend(CK_F32, tile); }
+
+CK_AVX512 void ck_attend_f16_f32_avx512(const ck_attention *tile) { attend(CK_F16, tile); }
 #endif

@@ -23,12 +23,7 @@ struct FloatKernels: Sendable {
   /// head, cosines, sines, pairs.
   typealias Rotate =
     @convention(c) @Sendable (UnsafeMutablePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, Int) -> Void
-  /// query, keys, key stride, values, value stride, count, key elements, value elements, scale, scratch, state, first.
-  typealias AttendTile =
-    @convention(c) @Sendable (
-      UnsafePointer<Float>, UnsafeRawPointer, Int, UnsafeRawPointer, Int, Int, Int, Int, Float,
-      UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, Bool
-    ) -> Void
+  typealias AttendTile = @convention(c) @Sendable (UnsafePointer<ck_attention>) -> Void
   /// values, weight, 2^-exponent, count, sums.
   typealias Accumulate =
     @convention(c) @Sendable (UnsafePointer<Float>, Float, Double, Int, UnsafeMutablePointer<Int64>) -> Bool

@@ -1,32 +1,55 @@
+import CKernels
 public import Tensors
 
 extension Kernels {
-  /// Attends with one query head to one tile of keys and values, and merges the result into a running state.
+  /// Values of scratch that `attendTile` needs.
+  public static let attentionScratch = 256
+
+  /// Attends with some query heads to one tile of keys and values that they share, and merges the results into running
+  /// states.
   ///
   /// Tiles begin at absolute positions that are multiples of `KVType.blockPositions` and must be given in order; a tile
-  /// is shorter only where the visible positions end. The state then holds the same bits however the work is divided.
+  /// is shorter only where the visible positions end. The state then holds the same bits however the work is divided,
+  /// and however many queries share a call: they may be heads of a group, rows that see the whole tile, or both. Four
+  /// at once cost about half as much as four calls.
   /// - Parameters:
-  ///   - query: `keyElements` values.
+  ///   - queries: `queryCount` rows of `keyElements` values, `queryStride` elements apart.
   ///   - keys: the key of the tile's first position; `keyStride` bytes from one position to the next.
   ///   - values: likewise the values, of `valueElements` elements.
   ///   - count: visible positions of the tile, 1 to 64.
   ///   - scale: factor of the scores.
-  ///   - scratch: room for 64 values, of no meaning afterwards.
-  ///   - state: `2 + valueElements` values: largest score, sum of the weights, weighted sum of the values.
-  ///   - isFirst: the state holds nothing yet.
+  ///   - scratch: room for `attentionScratch` values, of no meaning afterwards (64 are enough for one query).
+  ///   - states: for each query `2 + valueElements` values: largest score, sum of the weights, weighted sum of the
+  ///     values; `stateStride` elements apart.
+  ///   - isFirst: the states hold nothing yet.
+  public func attendTile(
+    queries: UnsafePointer<Float>, queryStride: Int, queryCount: Int, keys: UnsafeRawPointer, keyStride: Int,
+    values: UnsafeRawPointer, valueStride: Int, type: KVType, count: Int, keyElements: Int, valueElements: Int,
+    scale: Float, scratch: UnsafeMutablePointer<Float>, states: UnsafeMutablePointer<Float>, stateStride: Int,
+    isFirst: Bool
+  ) {
+    precondition(count >= 1 && count <= KVType.blockPositions, "a tile of \(count) positions")
+    var tile = ck_attention(
+      queries: queries, query_stride: queryStride, query_count: queryCount, keys: keys, key_stride: keyStride,
+      values: values, value_stride: valueStride, count: count, key_elements: keyElements,
+      value_elements: valueElements, scale: scale, scratch: scratch, states: states, state_stride: stateStride,
+      is_first: isFirst)
+    switch type {
+    case .f16: float.attendTileF16(&tile)
+    case .f32: float.attendTileF32(&tile)
+    }
+  }
+
+  /// Attends with one query head; see the method for several.
   public func attendTile(
     query: UnsafePointer<Float>, keys: UnsafeRawPointer, keyStride: Int, values: UnsafeRawPointer, valueStride: Int,
     type: KVType, count: Int, keyElements: Int, valueElements: Int, scale: Float,
     scratch: UnsafeMutablePointer<Float>, state: UnsafeMutablePointer<Float>, isFirst: Bool
   ) {
-    precondition(count >= 1 && count <= KVType.blockPositions, "a tile of \(count) positions")
-    let attend =
-      switch type {
-      case .f16: float.attendTileF16
-      case .f32: float.attendTileF32
-      }
-    attend(
-      query, keys, keyStride, values, valueStride, count, keyElements, valueElements, scale, scratch, state, isFirst)
+    attendTile(
+      queries: query, queryStride: 0, queryCount: 1, keys: keys, keyStride: keyStride, values: values,
+      valueStride: valueStride, type: type, count: count, keyElements: keyElements, valueElements: valueElements,
+      scale: scale, scratch: scratch, states: state, stateStride: 0, isFirst: isFirst)
   }
 
   /// Ends attention: the weighted sum divided by the sum of the weights.

@@ -92,6 +92,40 @@ import Testing
     }
   }
 
+  @Test("queries that share a call have the bits they have alone", arguments: KVType.allCases)
+  func sharing(type: KVType) {
+    for (keyElements, valueElements) in [(64, 64), (128, 128), (40, 27), (7, 83)] {
+      let cache = Cache(
+        type, keyElements: keyElements, valueElements: valueElements, positions: 130, distribution: .normal)
+      let scratch = AlignedBuffer(byteCount: 4 * Kernels.attentionScratch)
+      let (queryStride, stateStride) = (keyElements + 3, valueElements + 9)
+      for (queryCount, visible) in [(1, 64), (2, 20), (4, 130), (7, 65), (8, 128), (9, 1)] {
+        let queries = Distribution.normal.values(queryCount * queryStride, seed: 36)
+        for kernels in allKernels {
+          let states = output(queryCount * stateStride) { states in
+            for start in stride(from: 0, to: visible, by: KVType.blockPositions) {
+              kernels.attendTile(
+                queries: queries, queryStride: queryStride, queryCount: queryCount,
+                keys: cache.keys.base + start * cache.keyStride, keyStride: cache.keyStride,
+                values: cache.values.base + start * cache.valueStride, valueStride: cache.valueStride, type: type,
+                count: min(KVType.blockPositions, visible - start), keyElements: keyElements,
+                valueElements: valueElements, scale: 0.3, scratch: scratch.floats, states: states,
+                stateStride: stateStride, isFirst: start == 0)
+            }
+          }
+          for query in 0..<queryCount {
+            let alone = cache.state(
+              scalarKernels, query: Array(queries[query * queryStride..<query * queryStride + keyElements]),
+              visible: visible)
+            let start = query * stateStride
+            #expect(Array(states[start..<start + 2 + valueElements]).bits == alone.bits)
+            #expect(states[start + 2 + valueElements..<start + stateStride].allSatisfy { $0 == 7 })
+          }
+        }
+      }
+    }
+  }
+
   @Test("what lies behind the visible positions is never looked at")
   func invisible() {
     let cache = Cache(.f32, keyElements: 32, valueElements: 32, positions: 64, distribution: .normal)

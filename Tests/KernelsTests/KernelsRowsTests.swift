@@ -92,6 +92,17 @@ import Testing
     }
   }
 
+  @Test("the exponential has the reference's bits over its whole range")
+  func exponential() {
+    let edges: [Float] = [-87.33655, -87.33654, -87.336, 88.7228, 88.72283, 88.72284, 0, -0.0, .infinity, -.infinity]
+    let gate = (-500_000...500_000).map { Float($0) * 0.000185 } + edges + edges.map { -$0 }
+    let up = [Float](repeating: 1, count: gate.count)
+    let results = allKernels.map { kernels in
+      output(gate.count) { kernels.swiGLU(gate: gate, up: up, count: gate.count, output: $0) }.bits
+    }
+    for result in results { #expect(zip(result, results[0]).allSatisfy { $0 == $1 }) }
+  }
+
   @Test("addition has the reference's bits")
   func add() {
     expectSameBits("add") { kernels, values, others in

@@ -108,6 +108,8 @@ import Testing
         #expect(ulps(Maths.cos(x), Foundation.cos(x)) <= 1)
       }
     }
+    let both = Maths.sinCos(3)
+    #expect(both.sine == Maths.sin(3) && both.cosine == Maths.cos(3))
     #expect(Maths.cos(0) == 1 && Maths.sin(0) == 0 && Maths.sin(-0.0).sign == .minus)
     #expect(Maths.sin(.infinity).isNaN && Maths.cos(.nan).isNaN && Maths.sin(2 * Maths.largestAngle).isNaN)
   }

@@ -15,19 +15,37 @@
   void name(const void *weights, size_t weight_row_bytes, size_t weight_rows, const void *activations,               \
             size_t activation_stride, size_t activation_rows, size_t elements, float *output, size_t output_stride)
 
-/// One tile of attention merged into `state`: maximum, sum, then the weighted values.
-#define CK_DECLARE_ATTEND(name)                                                                                 \
-  void name(const float *query, const void *keys, size_t key_stride, const void *values, size_t value_stride,   \
-            size_t count, size_t key_elements, size_t value_elements, float scale, float *scratch, float *state, \
-            bool is_first)
+/// One tile of attention, for some query heads that share keys and values.
+typedef struct {
+  /// `query_count` rows of `key_elements`, `query_stride` elements apart.
+  const float *queries;
+  size_t query_stride;
+  size_t query_count;
+  /// `count` positions, 1 to 64, of `key_elements`, `key_stride` bytes apart; values likewise.
+  const void *keys;
+  size_t key_stride;
+  const void *values;
+  size_t value_stride;
+  size_t count;
+  size_t key_elements;
+  size_t value_elements;
+  float scale;
+  /// Room for 256 values.
+  float *scratch;
+  /// For each query maximum, sum and the weighted values, `state_stride` elements apart.
+  float *states;
+  size_t state_stride;
+  /// The states hold nothing yet.
+  bool is_first;
+} ck_attention;
 
 #if defined(__x86_64__)
 
 CK_DECLARE_MULTIPLY(ck_multiply_f32_f32_avx2);
 CK_DECLARE_MULTIPLY(ck_multiply_f16_f32_avx2);
 CK_DECLARE_MULTIPLY(ck_multiply_bf16_f32_avx2);
-CK_DECLARE_ATTEND(ck_attend_f32_f32_avx2);
-CK_DECLARE_ATTEND(ck_attend_f16_f32_avx2);
+void ck_attend_f32_f32_avx2(const ck_attention *tile);
+void ck_attend_f16_f32_avx2(const ck_attention *tile);
 float ck_dot_f32_f32_avx2(const float *left, const float *right, size_t count);
 bool ck_store_f32_avx2(const float *input, size_t count, void *output);
 bool ck_store_f16_avx2(const float *input, size_t count, void *output);
@@ -43,8 +61,8 @@ void ck_add_accumulated_avx2(const int64_t *sums, double scale, size_t count, fl
 CK_DECLARE_MULTIPLY(ck_multiply_f32_f32_avx512);
 CK_DECLARE_MULTIPLY(ck_multiply_f16_f32_avx512);
 CK_DECLARE_MULTIPLY(ck_multiply_bf16_f32_avx512);
-CK_DECLARE_ATTEND(ck_attend_f32_f32_avx512);
-CK_DECLARE_ATTEND(ck_attend_f16_f32_avx512);
+void ck_attend_f32_f32_avx512(const ck_attention *tile);
+void ck_attend_f16_f32_avx512(const ck_attention *tile);
 float ck_dot_f32_f32_avx512(const float *left, const float *right, size_t count);
 bool ck_store_f16_avx512(const float *input, size_t count, void *output);
 void ck_rms_norm_avx512(const float *input, const float *weight, float epsilon, size_t count, float *output);

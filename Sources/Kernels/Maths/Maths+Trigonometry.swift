@@ -3,19 +3,23 @@ extension Maths {
   public static let largestAngle = 0x1p30
 
   /// Sine of an angle in radians, |x| <= 2^30 (NaN beyond); at most 1 ulp off.
-  public static func sin(_ x: Double) -> Double { turned(x, quarters: 0) }
+  public static func sin(_ x: Double) -> Double { sinCos(x).sine }
 
   /// Cosine of an angle in radians, |x| <= 2^30 (NaN beyond); at most 1 ulp off.
-  public static func cos(_ x: Double) -> Double { turned(x, quarters: 1) }
+  public static func cos(_ x: Double) -> Double { sinCos(x).cosine }
 
-  /// Sine of x + quarters * pi/2.
-  private static func turned(_ x: Double, quarters: Int) -> Double {
-    guard x.magnitude <= largestAngle else { return .nan }
-    if x == 0, quarters == 0 { return x }
+  /// Both at once.
+  public static func sinCos(_ x: Double) -> (sine: Double, cosine: Double) {
+    guard x.magnitude <= largestAngle else { return (.nan, .nan) }
+    if x == 0 { return (x, 1) }
     let (n, r, tail) = reduced(x)
-    let quadrant = (n + quarters) & 3
-    let value = quadrant & 1 == 0 ? kernelSine(r, tail) : kernelCosine(r, tail)
-    return quadrant & 2 == 0 ? value : -value
+    let (sine, cosine) = (kernelSine(r, tail), kernelCosine(r, tail))
+    switch n & 3 {
+    case 0: return (sine, cosine)
+    case 1: return (cosine, -sine)
+    case 2: return (-sine, -cosine)
+    default: return (-cosine, sine)
+    }
   }
 
   /// x = n pi/2 + r + tail, |r| at most about pi/4. pi/2 is the sum of three numbers; the first difference is exact.

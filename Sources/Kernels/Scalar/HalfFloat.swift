@@ -1,5 +1,17 @@
 /// Conversions of the 16-bit float types, by integer arithmetic alone.
 enum HalfFloat {
+  /// IEEE binary16 to float32, exact; a NaN becomes quiet, as in the CPU's conversion.
+  @inline(__always)
+  static func float(f16 bits: UInt16) -> Float {
+    let sign = UInt32(bits & 0x8000) << 16
+    let magnitude = UInt32(bits & 0x7FFF)
+    if magnitude > 0x7C00 { return Float(bitPattern: sign | 0x7FC0_0000 | (magnitude << 13)) }
+    if magnitude == 0x7C00 { return Float(bitPattern: sign | 0x7F80_0000) }
+    // Exponent bias 127 instead of 15; below 2^-14 the number is a multiple of 2^-24.
+    if magnitude >= 0x0400 { return Float(bitPattern: sign | ((magnitude << 13) + (112 << 23))) }
+    return Float(bitPattern: sign | (Float(magnitude) * 0x1p-24).bitPattern)
+  }
+
   /// bfloat16 to float32, exact.
   @inline(__always)
   static func float(bf16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }

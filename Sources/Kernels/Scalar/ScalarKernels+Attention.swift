@@ -1,35 +1,44 @@
+import CKernels
+
 extension ScalarKernels {
-  static let attendTileF32: FloatKernels.AttendTile = {
-    ScalarKernels.attendTile($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) { row, index in
+  static let attendTileF32: FloatKernels.AttendTile = { tile in
+    ScalarKernels.attendTile(tile.pointee) { row, index in
       row.loadUnaligned(fromByteOffset: 4 * index, as: Float.self)
     }
   }
-  static let attendTileF16: FloatKernels.AttendTile = {
-    ScalarKernels.attendTile($0, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) { row, index in
-      Float(halfBits: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+  static let attendTileF16: FloatKernels.AttendTile = { tile in
+    ScalarKernels.attendTile(tile.pointee) { row, index in
+      HalfFloat.float(f16: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+    }
+  }
+
+  @inline(__always)
+  private static func attendTile(_ tile: ck_attention, _ element: (UnsafeRawPointer, Int) -> Float) {
+    for query in 0..<tile.query_count {
+      attendTile(
+        tile, query: tile.queries + query * tile.query_stride, state: tile.states + query * tile.state_stride, element)
     }
   }
 
   @inline(__always)
   private static func attendTile(
-    _ query: UnsafePointer<Float>, _ keys: UnsafeRawPointer, _ keyStride: Int,
-    _ values: UnsafeRawPointer, _ valueStride: Int, _ count: Int, _ keyElements: Int, _ valueElements: Int,
-    _ scale: Float, _ scratch: UnsafeMutablePointer<Float>, _ state: UnsafeMutablePointer<Float>, _ isFirst: Bool,
+    _ tile: ck_attention, query: UnsafePointer<Float>, state: UnsafeMutablePointer<Float>,
     _ element: (UnsafeRawPointer, Int) -> Float
   ) {
-    for position in 0..<count {
-      let key = keys + position * keyStride
-      scratch[position] = Lanes.dot(count: keyElements) { (query[$0], element(key, $0)) } * scale
+    let scratch = tile.scratch
+    for position in 0..<tile.count {
+      let key = tile.keys + position * tile.key_stride
+      scratch[position] = Lanes.dot(count: tile.key_elements) { (query[$0], element(key, $0)) } * tile.scale
     }
-    let largest = maximum(scratch, count)
-    for position in 0..<count { scratch[position] = Maths.exp(scratch[position] - largest) }
-    let sum = Lanes.sum(count: count) { scratch[$0] }
+    let largest = maximum(scratch, tile.count)
+    for position in 0..<tile.count { scratch[position] = Maths.exp(scratch[position] - largest) }
+    let sum = Lanes.sum(count: tile.count) { scratch[$0] }
 
-    let merge = TileMerge(state: state, largest: largest, sum: sum, isFirst: isFirst)
-    for index in 0..<valueElements {
+    let merge = TileMerge(state: state, largest: largest, sum: sum, isFirst: tile.is_first)
+    for index in 0..<tile.value_elements {
       var output: Float = 0
-      for position in 0..<count {
-        output = output.addingProduct(scratch[position], element(values + position * valueStride, index))
+      for position in 0..<tile.count {
+        output = output.addingProduct(scratch[position], element(tile.values + position * tile.value_stride, index))
       }
       state[2 + index] = merge.merged(state[2 + index], output)
     }

@@ -9,7 +9,7 @@ enum ScalarKernels {
   }
   static let multiplyF16: FloatKernels.Multiply = {
     ScalarKernels.multiply($0, $1, $2, $3, $4, $5, $6, $7, $8) { row, index in
-      Float(halfBits: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+      HalfFloat.float(f16: row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
     }
   }
   static let multiplyBF16: FloatKernels.Multiply = {
