@@ -129,38 +129,43 @@ extension Forward {
       style: spec.family.rotation == .halves ? .halfSplit : .interleaved)
   }
 
-  /// Every query head over all positions up to its row's own, tile by tile.
+  /// Every query head over all positions up to its row's own, tile by tile; the query heads that share a key head go
+  /// together.
   private func attendHeads(_ pass: Pass, _ kv: KVLayout) {
-    let heads = model.headCount
+    let heads = model.keyValueHeadCount
     team.parallelFor(count: pass.rowCount * heads, grain: 1) { range, thread in
       let scratch = workspace.scratch(thread: thread)
-      for item in range { attendHead(pass, row: item / heads, head: item % heads, kv, scratch) }
+      for item in range { attendGroup(pass, row: item / heads, keyHead: item % heads, kv, scratch) }
     }
   }
 
-  private func attendHead(
-    _ pass: Pass, row: Int, head: Int, _ kv: KVLayout, _ scratch: UnsafeMutablePointer<Float>
+  private func attendGroup(
+    _ pass: Pass, row: Int, keyHead: Int, _ kv: KVLayout, _ scratch: UnsafeMutablePointer<Float>
   ) {
     guard let table = pass.tables[row] else { preconditionFailure("row without KV blocks") }
     let visible = pass.positions[row] + 1
-    let state = scratch + KVType.blockPositions
-    let keyHead = head / (model.headCount / model.keyValueHeadCount)
+    let states = scratch + Kernels.attentionScratch
+    let stateStride = 2 + model.valueHeadSize
     let keyOffset = kv.keyOffset(pass.layer, head: keyHead)
     let valueOffset = kv.valueOffset(pass.layer, head: keyHead)
-    let query = workspace.queries + (row * model.headCount + head) * model.keyHeadSize
+    let group = model.headCount / model.keyValueHeadCount
+    let firstHead = row * model.headCount + keyHead * group
     let scale = Float(1 / Double(model.keyHeadSize).squareRoot())
     var start = 0
     while start < visible {
       let block = table.blocks[start / KVType.blockPositions]
       kernels.attendTile(
-        query: query, keys: block + keyOffset, keyStride: kv.keyStride, values: block + valueOffset,
-        valueStride: kv.valueStride, type: kv.type, count: min(KVType.blockPositions, visible - start),
-        keyElements: model.keyHeadSize, valueElements: model.valueHeadSize, scale: scale, scratch: scratch,
-        state: state, isFirst: start == 0)
+        queries: workspace.queries + firstHead * model.keyHeadSize, queryStride: model.keyHeadSize, queryCount: group,
+        keys: block + keyOffset, keyStride: kv.keyStride, values: block + valueOffset, valueStride: kv.valueStride,
+        type: kv.type, count: min(KVType.blockPositions, visible - start), keyElements: model.keyHeadSize,
+        valueElements: model.valueHeadSize, scale: scale, scratch: scratch, states: states, stateStride: stateStride,
+        isFirst: start == 0)
       start += KVType.blockPositions
     }
-    kernels.finishAttention(
-      state: state, valueElements: model.valueHeadSize,
-      output: workspace.attended + (row * model.headCount + head) * model.valueHeadSize)
+    for head in 0..<group {
+      kernels.finishAttention(
+        state: states + head * stateStride, valueElements: model.valueHeadSize,
+        output: workspace.attended + (firstHead + head) * model.valueHeadSize)
+    }
   }
 }

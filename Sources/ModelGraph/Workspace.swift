@@ -41,8 +41,9 @@ final class Workspace {
     activationBuffers = ActivationForm.allCases.map {
       AlignedBuffer(byteCount: rowCapacity * $0.rowStride(elements: widest))
     }
-    let attentionScratch = KVType.blockPositions + 2 + model.valueHeadSize
-    threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * attentionScratch) }
+    let group = model.headCount / model.keyValueHeadCount
+    let scratch = Kernels.attentionScratch + group * (2 + model.valueHeadSize)
+    threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * scratch) }
     failed = .allocate(capacity: 1)
     failed.initialize(to: false)
   }
@@ -52,6 +53,6 @@ final class Workspace {
   /// Where rows of a form stand; each use of a form overwrites the one before.
   func activations(_ form: ActivationForm) -> UnsafeMutableRawPointer { activationBuffers[Int(form.rawValue)].base }
 
-  /// `64 + 2 + valueHeadSize` values for one thread.
+  /// Room for one group of query heads: `Kernels.attentionScratch` values, then a state for each head.
   func scratch(thread: Int) -> UnsafeMutablePointer<Float> { threadScratch[thread].floats }
 }
