@@ -10,8 +10,8 @@ extension Kernels {
   ///
   /// Tiles begin at absolute positions that are multiples of `KVType.blockPositions` and must be given in order; a tile
   /// is shorter only where the visible positions end. The state then holds the same bits however the work is divided,
-  /// and however many queries share a call: they may be heads of a group, rows that see the whole tile, or both. Four
-  /// at once cost about half as much as four calls.
+  /// and however many queries share a call: they may be heads of a group, rows that see the whole tile, or both. Groups
+  /// of four read the cache once instead of four times.
   /// - Parameters:
   ///   - queries: `queryCount` rows of `keyElements` values, `queryStride` elements apart.
   ///   - keys: the key of the tile's first position; `keyStride` bytes from one position to the next.

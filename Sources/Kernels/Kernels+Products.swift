@@ -17,18 +17,23 @@ extension Kernels {
     activationRows: Int, output: UnsafeMutablePointer<Float>, outputStride: Int
   ) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= weights.rows, "rows outside the matrix")
-    guard let multiply = multiplyFunction(weights.type) else { Self.refuse(weights.type) }
+    guard let multiply = multiplies[Int(weights.type.rawValue)] else { Self.refuse(weights.type) }
     multiply(
       weights.bytes + rows.lowerBound * weights.rowBytes, weights.rowBytes, rows.count, activations, activationStride,
       activationRows, weights.columns, output + rows.lowerBound, outputStride)
   }
 
-  private func multiplyFunction(_ type: QuantType) -> QuantizedKernels.Multiply? {
-    switch type {
-    case .f32: float.multiplyF32
-    case .f16: float.multiplyF16
-    case .bf16: float.multiplyBF16
-    default: quantized.multiply(type)
+  /// The products of an instruction set, by the raw value of the weights' type.
+  static func multiplies(_ float: FloatKernels, _ quantized: QuantizedKernels) -> [QuantizedKernels.Multiply?] {
+    let largest = QuantType.allCases.map(\.rawValue).max() ?? 0
+    return (0...largest).map { value in
+      switch QuantType(rawValue: value) {
+      case .f32: float.multiplyF32
+      case .f16: float.multiplyF16
+      case .bf16: float.multiplyBF16
+      case let type?: quantized.multiply(type)
+      case nil: nil
+      }
     }
   }
 

@@ -26,6 +26,8 @@ public struct Kernels: Sendable {
   public let instructionSet: InstructionSet
   let float: FloatKernels
   let quantized: QuantizedKernels
+  /// A table rather than a dictionary, as a product may be as short as a microsecond.
+  let multiplies: [QuantizedKernels.Multiply?]
 
   /// Chooses kernels.
   /// - Parameter request: the instruction set to use; nil for the fastest of this machine.
@@ -48,5 +50,6 @@ public struct Kernels: Sendable {
     default: return nil
     }
     self.instructionSet = instructionSet
+    multiplies = Self.multiplies(float, quantized)
   }
 }
