@@ -1,0 +1,37 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// Settings of file descriptors.
+enum SocketOptions {
+  /// Reads and writes return at once; a child process does not inherit it.
+  static func makeNonBlocking(_ descriptor: Int32) {
+    _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+  }
+
+  /// Reads and writes wait.
+  static func makeBlocking(_ descriptor: Int32) {
+    _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) & ~O_NONBLOCK)
+  }
+
+  /// Small frames are sent at once; a peer that vanished is noticed when nothing is sent for long.
+  static func tune(_ descriptor: Int32) {
+    set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
+    #if os(Linux)
+      set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 10)
+      set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5)
+      set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
+    #endif
+  }
+
+  static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+    var value = value
+    setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+}

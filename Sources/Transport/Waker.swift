@@ -1,0 +1,83 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+private import Synchronization
+
+/// Wakes a thread that waits, from any other thread.
+public protocol Waker: Sendable {
+  /// Ends the wait under way, or the next one when there is none.
+  func wake()
+}
+
+/// A waker whose wait can be combined with sockets: a pipe, written to once until it is taken notice of.
+public final class PipeWaker: Waker {
+  /// Becomes readable when somebody wakes.
+  let readEnd: Int32
+  private let writeEnd: Int32
+  private let isPending = Atomic<Bool>(false)
+
+  public init() {
+    var ends: [Int32] = [-1, -1]
+    guard pipe(&ends) == 0 else { preconditionFailure("no file descriptors left for a pipe") }
+    for end in ends { SocketOptions.makeNonBlocking(end) }
+    readEnd = ends[0]
+    writeEnd = ends[1]
+  }
+
+  deinit {
+    close(readEnd)
+    close(writeEnd)
+  }
+
+  public func wake() {
+    guard !isPending.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    var byte: UInt8 = 1
+    _ = write(writeEnd, &byte, 1)
+  }
+
+  /// Whether somebody has woken since the last `clear`.
+  var isWoken: Bool { isPending.load(ordering: .acquiring) }
+
+  /// Takes notice. Whatever was posted before a `wake` that came before this is visible afterwards.
+  func clear() {
+    guard isWoken else { return }
+    var bytes: (UInt64, UInt64) = (0, 0)
+    _ = read(readEnd, &bytes, 16)
+    isPending.store(false, ordering: .sequentiallyConsistent)
+  }
+
+  /// Blocks until somebody wakes or the deadline has passed, then takes notice.
+  /// - Returns: whether somebody woke.
+  @discardableResult
+  public func wait(until deadline: ContinuousClock.Instant?) -> Bool {
+    while !isWoken {
+      var descriptor = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
+      let milliseconds = Deadline.milliseconds(until: deadline)
+      if poll(&descriptor, 1, milliseconds) == 0, milliseconds >= 0, Deadline.hasPassed(deadline) { break }
+    }
+    defer { clear() }
+    return isWoken
+  }
+}
+
+/// Deadlines as system calls take them.
+enum Deadline {
+  /// Milliseconds for `poll`, rounded up so that it does not return early; -1 without a deadline.
+  static func milliseconds(until deadline: ContinuousClock.Instant?) -> Int32 {
+    guard let deadline else { return -1 }
+    let left = deadline - ContinuousClock.now
+    guard left > .zero else { return 0 }
+    let (seconds, attoseconds) = left.components
+    guard seconds < 1_000_000 else { return 1_000_000_000 }
+    return Int32(seconds) * 1000 + Int32((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+  }
+
+  static func hasPassed(_ deadline: ContinuousClock.Instant?) -> Bool {
+    guard let deadline else { return false }
+    return ContinuousClock.now >= deadline
+  }
+}
