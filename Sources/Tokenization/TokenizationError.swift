@@ -19,11 +19,13 @@ public struct TokenizationError: Error, Sendable, Hashable, CustomStringConverti
   /// A sentence that names the metadata key it is about.
   public let message: String
 
+  /// - Parameter message: a sentence for whoever chose the model file.
   public init(_ code: Code, _ message: String) {
     self.code = code
     self.message = message
   }
 
+  /// The message.
   public var description: String { message }
 }
 
