@@ -1,5 +1,6 @@
 import Scheduling
 import Tensors
+import Wire
 
 extension JobSummary {
   /// One line for people: tokens, speed, nodes, stages, bytes and round trips per token.
@@ -52,13 +53,13 @@ extension JobSummary {
     for node in wire.nodes {
       var entry = JSONText()
       Self.add(node.counters, to: &entry)
-      nodes.add(node.name, raw: entry.text)
+      nodes.add(node.node.rawValue, raw: entry.text)
     }
     object.add("nodes", raw: nodes.text)
     return object.text
   }
 
-  private static func add(_ counters: WireCounters, to object: inout JSONText) {
+  private static func add(_ counters: TrafficCounters, to object: inout JSONText) {
     object.add("bytes", raw: String(counters.bytes))
     object.add("frames", raw: String(counters.frames))
     object.add("round_trips", raw: String(counters.roundTrips))
