@@ -1,0 +1,173 @@
+import Scheduling
+import Tensors
+import Tokenization
+import Transport
+import Wire
+
+/// Jobs: taken in, told what happens to them, summed up.
+extension CoordinatorCore {
+  mutating func submit(_ id: JobID, _ request: JobRequest, owner: JobState.Owner, now: ContinuousClock.Instant) {
+    if case .failed(let error) = phase { return refuse(id, owner, request: nil, error) }
+    let prompt: [TokenID]
+    do {
+      prompt = try tokens(of: request)
+      let sequence = SequenceRequest(
+        id: SequenceID(rawValue: id.rawValue), prompt: prompt, sampling: request.parameters,
+        maxTokens: request.maxTokens,
+        endTokens: request.ignoreEOS ? [] : configuration.model.tokenizer.endOfGeneration,
+        logitRows: request.logitRows)
+      do {
+        try scheduler.admit(sequence)
+      } catch {
+        throw CoordinatorError(error)
+      }
+    } catch {
+      return refuse(id, owner, request: nil, error)
+    }
+    let isAlone = jobs.isEmpty
+    var job = JobState(
+      id: id, owner: owner, promptTokens: prompt, seed: request.parameters.seed, submittedAt: now,
+      detokenizer: StreamingDetokenizer(configuration.model.tokenizer))
+    if !isRunning {
+      job.baseline = CountersBook.Reading(nodes: nodes.map { _ in TrafficCounters() })
+    } else if isAlone, !book.isUnderWay {
+      job.baseline = book.latest
+    } else {
+      book.want(id)
+    }
+    jobs[id] = job
+    tell(.started(promptTokens: prompt, seed: job.seed), id)
+  }
+
+  /// The prompt as tokens.
+  private func tokens(of request: JobRequest) throws(CoordinatorError) -> [TokenID] {
+    switch request.prompt {
+    case .tokens(let tokens): return tokens
+    case .text(let text):
+      // No tokenizer makes so few tokens of so much text; the check keeps a huge prompt from holding up everyone.
+      let limit = configuration.context.multipliedReportingOverflow(by: 1024)
+      guard limit.overflow || text.utf8.count <= limit.partialValue else {
+        throw CoordinatorError(
+          .promptTooLong,
+          "the prompt has \(text.utf8.count) bytes, which cannot fit the context of \(configuration.context) tokens")
+      }
+      return configuration.model.tokenizer.encode(text)
+    }
+  }
+
+  mutating func cancel(_ id: JobID, now: ContinuousClock.Instant) {
+    guard jobs[id] != nil, let event = scheduler.cancel(SequenceID(rawValue: id.rawValue)) else { return }
+    take(event, now: now)
+  }
+
+  /// Passes on what became of a job's sequence.
+  mutating func take(_ event: SchedulerEvent, now: ContinuousClock.Instant) {
+    switch event {
+    case .token(let sequence, let token, let logProbability):
+      let id = JobID(rawValue: sequence.rawValue)
+      guard var job = jobs.removeValue(forKey: id) else { return }
+      let text = job.detokenizer.append(token)
+      job.tokens.append(token)
+      job.text += text
+      if job.firstTokenAt == nil { job.firstTokenAt = now }
+      jobs[id] = job
+      tell(.tokens(JobTokens(tokens: [token], logProbabilities: [logProbability], text: text)), id)
+    case .logits(let sequence, let first, let rows, let values):
+      tell(.logits(first: first, rows: rows, values: values), JobID(rawValue: sequence.rawValue))
+    case .ended(let sequence, let reason):
+      let id = JobID(rawValue: sequence.rawValue)
+      guard var job = jobs.removeValue(forKey: id) else { return }
+      let rest = job.detokenizer.finish()
+      job.text += rest
+      job.end = (reason, now)
+      jobs[id] = job
+      if !rest.isEmpty { tell(.tokens(JobTokens(tokens: [], logProbabilities: [], text: rest)), id) }
+      if isRunning { book.want(id) } else { finish(id) }
+    }
+  }
+
+  private mutating func finish(_ id: JobID) {
+    guard let job = jobs.removeValue(forKey: id), let end = job.end else { return }
+    let summary = JobSummary(
+      promptTokens: job.promptTokens, tokens: job.tokens, text: job.text, stopReason: end.reason, seed: job.seed,
+      timing: job.timing,
+      wire: book.usage(since: job.baseline ?? book.latest, names: nodes.map(\.id)), nodeCount: nodes.count,
+      stageCount: configuration.placement.stages.count)
+    deliver(.finished(summary), id, job.owner)
+  }
+
+  /// Ends a job with an error.
+  mutating func fail(_ id: JobID, _ error: CoordinatorError) {
+    guard let job = jobs.removeValue(forKey: id) else { return }
+    book.forget(id)
+    _ = scheduler.cancel(SequenceID(rawValue: id.rawValue))
+    if job.end != nil, job.baseline != nil {
+      // Its answer is complete; only the counters are missing.
+      jobs[id] = job
+      finish(id)
+    } else {
+      deliver(.failed(error), id, job.owner)
+    }
+  }
+
+  mutating func failJobs(_ error: CoordinatorError) {
+    scheduler.failAll()
+    steps = [:]
+    for id in jobs.keys.sorted() { fail(id, error) }
+  }
+
+  private mutating func tell(_ event: JobEvent, _ id: JobID) {
+    guard let owner = jobs[id]?.owner else { return }
+    deliver(event, id, owner)
+  }
+
+  mutating func refuse(_ id: JobID, _ owner: JobState.Owner, request: UInt64?, _ error: CoordinatorError) {
+    deliver(.failed(error), id, owner)
+  }
+
+  private mutating func deliver(_ event: JobEvent, _ id: JobID, _ owner: JobState.Owner) {
+    switch owner {
+    case .local: directives.append(.deliver(event, id))
+    case .client(let link): tellClient(event, id, link)
+    }
+  }
+}
+
+/// Counters: read when jobs begin beside others, and when they end.
+extension CoordinatorCore {
+  /// A reading with nobody waiting for it, so that the next job starts from fresh figures.
+  mutating func takeIdleReading() { book.want(JobID(rawValue: 0)) }
+
+  /// Begins a round when one is wanted. The end of the only job waits until the hosts have been told to free its
+  /// memory, so that the figures are complete and the same every time.
+  mutating func beginCounters(now: ContinuousClock.Instant) {
+    guard book.isWanted, !book.isUnderWay, scheduler.isIdle || !scheduler.isEmpty else { return }
+    book.begin(deadline: now + configuration.timeouts.counters)
+    for index in nodes.indices { send(.countersRequest, toNode: index) }
+  }
+
+  mutating func counted(_ index: Int, _ counters: TrafficCounters) {
+    if book.answered(node: index, counters) { directives.append(.readCounters) }
+  }
+
+  mutating func finishCounters(own: TrafficCounters, now: ContinuousClock.Instant) {
+    for id in book.finish(own: own) {
+      if jobs[id]?.baseline == nil { jobs[id]?.baseline = book.latest }
+      if jobs[id]?.end != nil { finish(id) }
+    }
+  }
+}
+
+extension CoordinatorError {
+  /// A sequence that was not admitted.
+  init(_ error: SchedulingError) {
+    let code: Code =
+      switch error.code {
+      case .promptTooLong: .promptTooLong
+      case .queueFull: .busy
+      case .emptyPrompt, .unknownToken, .badRequest: .badRequest
+      case .unknownStep, .badResult: .badAnswer
+      }
+    self.init(code, error.message)
+  }
+}

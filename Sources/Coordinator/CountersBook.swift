@@ -1,0 +1,88 @@
+import Tensors
+import Wire
+
+/// Readings of what everyone has sent, taken in rounds: all nodes are asked, then this process's own are read.
+struct CountersBook {
+  /// One reading of everyone.
+  struct Reading: Hashable {
+    /// Of this process.
+    var own = TrafficCounters()
+    /// By node, in the placement's order.
+    var nodes: [TrafficCounters]
+  }
+
+  /// The last complete reading, or all zeros.
+  private(set) var latest: Reading
+  /// Nodes still to answer in the round under way; nil when there is none.
+  private var awaited: Set<Int>?
+  private var partial: Reading
+  private(set) var deadline: ContinuousClock.Instant?
+  /// Jobs that began, or ended, before the round under way; and those since.
+  private var serving: [JobID] = []
+  private var queued: [JobID] = []
+
+  init(nodeCount: Int) {
+    latest = Reading(nodes: Array(repeating: TrafficCounters(), count: nodeCount))
+    partial = latest
+  }
+
+  var isUnderWay: Bool { awaited != nil }
+  var isWanted: Bool { !queued.isEmpty }
+
+  /// A job wants a reading that is taken from now on.
+  mutating func want(_ job: JobID) { queued.append(job) }
+
+  mutating func forget(_ job: JobID) {
+    queued.removeAll { $0 == job }
+    serving.removeAll { $0 == job }
+  }
+
+  mutating func begin(deadline: ContinuousClock.Instant) {
+    awaited = Set(latest.nodes.indices)
+    partial = latest
+    serving = queued
+    queued = []
+    self.deadline = deadline
+  }
+
+  /// Takes an answer in; whether it was the last one.
+  mutating func answered(node: Int, _ counters: TrafficCounters) -> Bool {
+    guard awaited?.remove(node) != nil else { return false }
+    partial.nodes[node] = counters
+    return awaited?.isEmpty ?? false
+  }
+
+  /// Ends the round, with what has come; returns the jobs that wanted it.
+  mutating func finish(own: TrafficCounters) -> [JobID] {
+    guard awaited != nil else { return [] }
+    partial.own = own
+    latest = partial
+    awaited = nil
+    deadline = nil
+    defer { serving = [] }
+    return serving
+  }
+
+  /// What was sent since `baseline`.
+  func usage(since baseline: Reading, names: [NodeID]) -> WireUsage {
+    var nodes = [
+      NodeTraffic(node: WireUsage.coordinatorName, counters: latest.own.since(baseline.own))
+    ]
+    for (index, name) in names.enumerated() {
+      nodes.append(
+        NodeTraffic(node: name, counters: latest.nodes[index].since(baseline.nodes[index])))
+    }
+    return WireUsage(nodes: nodes)
+  }
+}
+
+extension TrafficCounters {
+  /// What came on top of an earlier reading; all of it where the numbers went back (another process answers now).
+  func since(_ earlier: TrafficCounters) -> TrafficCounters {
+    let isLater =
+      dataBytes >= earlier.dataBytes && controlBytes >= earlier.controlBytes && weightBytes >= earlier.weightBytes
+      && dataFrames >= earlier.dataFrames && controlFrames >= earlier.controlFrames
+      && weightFrames >= earlier.weightFrames && roundTrips >= earlier.roundTrips
+    return isLater ? self - earlier : self
+  }
+}
