@@ -24,7 +24,7 @@ final class WorkerOutlet: EngineOutlet {
     let layout = DispatchLayout(
       rowCount: rows.rowCount, choiceCount: rows.choiceCount, forms: forms, hiddenSize: hiddenSize)
     try shell.data.send(
-      .dispatch, to: NodeIndex(node), isPrefill: key.phase == .prefill, stream: key.step.rawValue,
+      .dispatch, to: NodeIndex(node), flags: key.phase.flags, stream: key.step.rawValue,
       payloadBytes: layout.byteCount
     ) { target in
       Self.fill(DispatchWriter(target, layout: layout, layer: key.layer, pass: key.pass), from: rows)
@@ -52,7 +52,7 @@ final class WorkerOutlet: EngineOutlet {
     let width = hiddenSize
     let byteCount = CombineWriter.byteCount(sums: sums, rowCount: request.rowCount, hiddenSize: width)
     try shell.data.send(
-      .combine, to: NodeIndex(request.node), isPrefill: request.key.phase == .prefill,
+      .combine, to: NodeIndex(request.node), flags: request.key.phase.flags,
       stream: request.key.step.rawValue, payloadBytes: byteCount
     ) { target in
       CombineWriter.write(
@@ -65,7 +65,7 @@ final class WorkerOutlet: EngineOutlet {
     let key = request.key
     shell.sendFailure(
       ExchangeFailed(layer: key.layer, pass: key.pass, sentence: "\(error)"), key.step.rawValue,
-      isPrefill: key.phase == .prefill, to: NodeIndex(request.node))
+      flags: key.phase.flags, to: NodeIndex(request.node))
   }
 
   func handOver(_ pass: PassHandOver, toStage stage: Int) throws {
@@ -78,7 +78,7 @@ final class WorkerOutlet: EngineOutlet {
     let writer = HandOverWriter(
       pass: pass.pass, passCount: pass.passCount, stage: stage, entries: pass.entries, released: pass.released)
     try shell.data.send(
-      .handOver, to: host, isPrefill: pass.phase == .prefill, stream: pass.step.rawValue,
+      .handOver, to: host, flags: pass.phase.flags, stream: pass.step.rawValue,
       payloadBytes: writer.byteCount(hiddenSize: hiddenSize)
     ) { target in
       writer.write(target, rows: pass.rows, hiddenSize: hiddenSize)
@@ -90,4 +90,9 @@ final class WorkerOutlet: EngineOutlet {
   }
 
   func failed(_ step: StepID, because error: any Error) { shell.fail(step, "\(error)") }
+}
+
+extension StepPhase {
+  /// How the phase stands in a frame's header.
+  fileprivate var flags: FrameHeader.Flags { self == .prefill ? .prefill : [] }
 }

@@ -37,7 +37,7 @@ extension WorkerShell {
 
   private func handle(_ header: FrameHeader, _ payload: UnsafeRawBufferPointer, from peer: NodeIndex) throws {
     guard let running, header.epoch == running.epoch else { return }
-    let phase = header.isPrefill ? StepPhase.prefill : .decode
+    let phase = header.flags.contains(.prefill) ? StepPhase.prefill : .decode
     let step = StepID(rawValue: header.stream)
     switch header.type {
     case .dispatch:
@@ -102,7 +102,7 @@ extension WorkerShell {
       let pass =
         payload.count >= 4 ? Int(payload.loadUnaligned(fromByteOffset: 2, as: UInt16.self).littleEndian) : 0
       let message = ExchangeFailed(layer: LayerIndex(layer), pass: pass, sentence: "\(error)")
-      sendFailure(message, header.stream, isPrefill: header.isPrefill, to: peer)
+      sendFailure(message, header.stream, flags: header.flags, to: peer)
     case .combine, .handOver, .exchangeFailed:
       running?.engine.abandon(step)
       fail(step, "\(name(of: peer)) sent a bad \(header.type) frame: \(error)")
@@ -110,9 +110,12 @@ extension WorkerShell {
     }
   }
 
-  func sendFailure(_ message: ExchangeFailed, _ stream: UInt64, isPrefill: Bool, to peer: NodeIndex) {
+  func sendFailure(_ message: ExchangeFailed, _ stream: UInt64, flags: FrameHeader.Flags, to peer: NodeIndex) {
+    let payload = message.payload
     do {
-      try data.send(.exchangeFailed, to: peer, isPrefill: isPrefill, stream: stream, message)
+      try data.send(.exchangeFailed, to: peer, flags: flags, stream: stream, payloadBytes: payload.count) {
+        $0.copyBytes(from: payload)
+      }
     } catch {
       logger.warning("a refusal cannot be sent", metadata: ["reason": "\(error)"])
     }

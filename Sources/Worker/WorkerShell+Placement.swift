@@ -92,14 +92,15 @@ extension WorkerShell {
       ownNode: order.node.rawValue)
     let peers = try peers(of: order)
     data.configure(
-      self: session.node, cluster: session.cluster, term: session.term, epoch: placement.epoch, peers: peers)
+      DataPlaneConfiguration(
+        node: session.node, cluster: session.cluster, term: session.term, epoch: placement.epoch, peers: peers))
     let outlet = WorkerOutlet(shell: self)
     engine.outlet = outlet
     return Running(
       order: order, engine: engine,
       holders: ExpertHolders(
         placement, ownNode: order.node, expertCount: share.spec.hyperparameters.expertCount),
-      outlet: outlet, awaitedPeers: Set(peers.map(\.index)).subtracting(data.connectedPeers))
+      outlet: outlet, awaitedPeers: Set(peers.map(\.index)))
   }
 
   private func check(_ placement: Placement, _ share: LoadedShare) throws {
@@ -126,12 +127,7 @@ extension WorkerShell {
     }
     wanted.remove(order.node)
     return try wanted.sorted().map { node in
-      guard let address = HostPort(order.addresses[node.rawValue]) else {
-        throw WorkerError(
-          .badShare,
-          "the coordinator gave no usable address for \(placement.nodes[node.rawValue]): "
-            + "\"\(order.addresses[node.rawValue])\"")
-      }
+      let address = try HostPort(parsing: order.addresses[node.rawValue])
       return DataPeer(index: node, id: placement.nodes[node.rawValue], address: address)
     }
   }
