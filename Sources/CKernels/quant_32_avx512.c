@@ -90,7 +90,8 @@ INLINE __m512 add_tile(const type_32 *type, const tile *tile, const int16_t *act
     transpose_16_bytes(total_rows, 4 * b + 16, totals + 4);
     transpose_16_bytes(scale_rows, 2 * b, scales);
     for (size_t i = 0; i < MIN(blocks - b, 8); i++) {
-      const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srl_epi32(scales[i / 2], _mm_cvtsi32_si128((int)(i % 2 * 16))));
+      const __m128i shift = _mm_cvtsi32_si128((int)(i % 2 * 16));
+      const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srl_epi32(scales[i / 2], shift));
       const __m512 scale = _mm512_mul_ps(_mm512_cvtph_ps(halves), _mm512_set1_ps(activation_scales[b + i]));
       const __m512i total = _mm512_add_epi32(totals[i], offset_total(type, activation_sums + 2 * (b + i)));
       sum = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(total), sum);
@@ -162,8 +163,10 @@ INLINE void add_panel(const type_32 *type, const product *p, const panel *panel,
     UNROLL for (int i = 0; i < count; i++) totals[i] = offset_total(type, activations[i].sums + 2 * (start + b));
     UNROLL for (int g = 0; g < 8; g++) {
       const __m512i codes = panel->codes[b][g];
-      UNROLL for (int i = 0; i < count; i++)
-        totals[i] = _mm512_dpbusd_epi32(totals[i], codes, broadcast_32(activations[i].elements + 32 * (start + b) + 4 * g));
+      UNROLL for (int i = 0; i < count; i++) {
+        const int8_t *values = activations[i].elements + 32 * (start + b) + 4 * g;
+        totals[i] = _mm512_dpbusd_epi32(totals[i], codes, broadcast_32(values));
+      }
     }
     UNROLL for (int i = 0; i < count; i++) {
       const __m512 scale = _mm512_mul_ps(panel->scale[b], _mm512_set1_ps(activations[i].scales[start + b]));
@@ -209,8 +212,10 @@ INLINE void multiply(const type_32 *type, const product *p) {
 // Q8_0: codes are made unsigned by adding 128.
 
 INLINE __m512i codes_q8_0(const uint8_t *low, const uint8_t *high) {
-  const __m512i codes = join_256(_mm256_loadu_si256((const void *)(low + 2)), _mm256_loadu_si256((const void *)(high + 2)));
-  return _mm512_xor_si512(codes, _mm512_set1_epi8(-128));
+  const block_q8_0 *first = (const void *)low, *second = (const void *)high;
+  const __m256i codes = _mm256_loadu_si256((const void *)first->codes);
+  const __m512i both = join_256(codes, _mm256_loadu_si256((const void *)second->codes));
+  return _mm512_xor_si512(both, _mm512_set1_epi8(-128));
 }
 
 static const type_32 q8_0 = {.codes = codes_q8_0, .block_bytes = sizeof(block_q8_0), .offset = 128};
@@ -222,9 +227,10 @@ CK_MULTIPLY(ck_multiply_q8_0_avx512) { multiply(&q8_0, &PRODUCT_OF_ARGUMENTS); }
 INLINE __m256i broadcast_128(const void *bytes) { return _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes)); }
 
 INLINE __m512i codes_q4_0(const uint8_t *low, const uint8_t *high) {
+  const block_q4_0 *first = (const void *)low, *second = (const void *)high;
   const __m256i shift = _mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1);
-  const __m512i nibbles = _mm512_srlv_epi16(join_256(broadcast_128(low + 2), broadcast_128(high + 2)), join_256(shift, shift));
-  return _mm512_and_si512(nibbles, _mm512_set1_epi8(15));
+  const __m512i bytes = join_256(broadcast_128(first->nibbles), broadcast_128(second->nibbles));
+  return _mm512_and_si512(_mm512_srlv_epi16(bytes, join_256(shift, shift)), _mm512_set1_epi8(15));
 }
 
 static const type_32 q4_0 = {.codes = codes_q4_0, .block_bytes = sizeof(block_q4_0), .offset = 8};

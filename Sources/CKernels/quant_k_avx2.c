@@ -83,7 +83,8 @@ INLINE void fill_tile(const k_type *type, const product *p, activation_row activ
 }
 
 /// The floats of a filled tile, in order of blocks.
-INLINE __m128 add_tile(const k_type *type, const tile *tile, const float *activation_scales, size_t blocks, __m128 sum) {
+INLINE __m128 add_tile(const k_type *type, const tile *tile, const float *activation_scales, size_t blocks,
+                       __m128 sum) {
   for (size_t b = 0; b < blocks; b++) {
     const __m128 activation_scale = _mm_set1_ps(activation_scales[b]);
     __m128 scale, minimum;
