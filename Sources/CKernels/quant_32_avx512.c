@@ -6,21 +6,12 @@
                              apply_to = function)
 #include "quant_avx512.h"
 
-#define PANEL_BLOCKS 8
-
-/// Up to 8 blocks of 16 weight rows side by side; lane r is row r.
+/// What a type of block must provide. A block begins with its float16 scale.
 typedef struct {
-  __m512i codes[PANEL_BLOCKS][8]; // 4 codes a lane, unsigned bytes
-  __m512 scale[PANEL_BLOCKS];
-} panel;
-
-/// What a type of block must provide. Its codes are unsigned bytes, `offset` above their values.
-typedef struct {
-  /// 16 rows: the sums of code * activation.
-  __m512i (*rows)(const uint8_t *const blocks[16], const int8_t *activations);
-  /// The 8 vectors of codes of 16 rows side by side.
-  void (*lay)(const uint8_t *const blocks[16], __m512i codes[8]);
+  /// 32 codes of each of two blocks, in order, as unsigned bytes.
+  __m512i (*codes)(const uint8_t *low, const uint8_t *high);
   size_t block_bytes;
+  /// What codes are above their values.
   int offset;
 } type_32;
 
@@ -29,23 +20,129 @@ INLINE __m512i offset_total(const type_32 *type, const int16_t *sums) {
   return _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_set1_epi16((short)-type->offset), broadcast_32(sums));
 }
 
-/// Few activation rows: tiles of 16 weight rows, read block by block. The scale is the first thing in every block.
+/// 16 float16.
+INLINE __m512 load_16_halves(const uint16_t halves[16]) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)halves));
+}
+
+// Rows
+
+#define TILE_ROWS 16
+#define TILE_BLOCKS 64
+
+/// The sums of code * activation and the float16 scales of some blocks of up to 16 rows.
+typedef struct {
+  int32_t totals[TILE_ROWS][TILE_BLOCKS];
+  uint16_t scales[TILE_ROWS][TILE_BLOCKS];
+} tile;
+
+/// Sums of code * activation of 8 blocks.
+INLINE __m256i multiply_8_blocks(const type_32 *type, const uint8_t *block, const int8_t *activations) {
+  __m512i totals[4];
+  UNROLL for (int i = 0; i < 4; i++) {
+    const uint8_t *low = block + (size_t)(2 * i) * type->block_bytes;
+    const __m512i codes = type->codes(low, low + type->block_bytes);
+    totals[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, load_512(activations + 64 * i));
+  }
+  // Blocks 0, 2, 4, 6 are in 128-bit parts 0 and 1, the others in parts 2 and 3.
+  const __m512i parts = sum_parts(totals[0], totals[1], totals[2], totals[3]);
+  const __m512i sums = _mm512_add_epi32(parts, _mm512_shuffle_i64x2(parts, parts, 0xb1));
+  const __m512i order = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 8, 1, 9, 2, 10, 3, 11);
+  return _mm512_castsi512_si256(_mm512_permutexvar_epi32(order, sums));
+}
+
+INLINE int32_t multiply_block(const type_32 *type, const uint8_t *block, const int8_t *activations) {
+  const __m256i codes = _mm512_castsi512_si256(type->codes(block, block));
+  const __m256i values = _mm256_loadu_si256((const void *)activations);
+  return _mm512_reduce_add_epi32(_mm512_zextsi256_si512(_mm256_dpbusd_epi32(_mm256_setzero_si256(), codes, values)));
+}
+
+/// Fills a tile with `blocks` blocks from `start` on of up to 16 weight rows.
+INLINE void fill_tile(const type_32 *type, const product *p, const int8_t *activations, size_t first, size_t start,
+                      size_t blocks, tile *tile) {
+  const size_t bytes = type->block_bytes;
+  for (size_t r = 0; r < MIN(p->weight_rows - first, TILE_ROWS); r++) {
+    const uint8_t *block = p->weights + (first + r) * p->weight_row_bytes + start * bytes;
+    size_t b = 0;
+    for (; b + 8 <= blocks; b += 8, block += 8 * bytes) {
+      prefetch_behind(block, 8 * bytes);
+      _mm256_storeu_si256((void *)&tile->totals[r][b], multiply_8_blocks(type, block, activations + 32 * b));
+      UNROLL for (size_t i = 0; i < 8; i++) tile->scales[r][b + i] = load_u16(block + i * bytes);
+    }
+    for (; b < blocks; b++, block += bytes) {
+      tile->totals[r][b] = multiply_block(type, block, activations + 32 * b);
+      tile->scales[r][b] = load_u16(block);
+    }
+  }
+}
+
+/// The floats of a filled tile, in order of blocks.
+INLINE __m512 add_tile(const type_32 *type, const tile *tile, const int16_t *activation_sums,
+                       const float *activation_scales, size_t blocks, __m512 sum) {
+  const uint8_t *total_rows[16], *scale_rows[16];
+  UNROLL for (int r = 0; r < 16; r++) {
+    total_rows[r] = (const void *)tile->totals[r];
+    scale_rows[r] = (const void *)tile->scales[r];
+  }
+  for (size_t b = 0; b < blocks; b += 8) {
+    __m512i totals[8], scales[4];
+    transpose_16_bytes(total_rows, 4 * b, totals);
+    transpose_16_bytes(total_rows, 4 * b + 16, totals + 4);
+    transpose_16_bytes(scale_rows, 2 * b, scales);
+    for (size_t i = 0; i < MIN(blocks - b, 8); i++) {
+      const __m128i shift = _mm_cvtsi32_si128((int)(i % 2 * 16));
+      const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srl_epi32(scales[i / 2], shift));
+      const __m512 scale = _mm512_mul_ps(_mm512_cvtph_ps(halves), _mm512_set1_ps(activation_scales[b + i]));
+      const __m512i total = _mm512_add_epi32(totals[i], offset_total(type, activation_sums + 2 * (b + i)));
+      sum = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(total), sum);
+    }
+  }
+  return sum;
+}
+
 INLINE void multiply_rows(const type_32 *type, const product *p) {
-  for (size_t first = 0; first < p->weight_rows; first += 16) {
+  tile space;
+  if (p->weight_rows % TILE_ROWS) memset(&space, 0, sizeof space); // Lanes without a row are computed, not stored.
+  for (size_t first = 0; first < p->weight_rows; first += TILE_ROWS) {
     for (size_t a = 0; a < p->activation_rows; a++) {
       const activation_row activation = activation_row_at(p->activations + a * p->activation_stride, p->elements, 32);
-      const uint8_t *rows[16];
-      rows_from(p, first, 16, rows);
       __m512 sum = _mm512_setzero_ps();
-      for (size_t b = 0; b < p->elements / 32; b++) {
-        const __m512i total = _mm512_add_epi32(type->rows(rows, activation.elements + 32 * b),
-                                               offset_total(type, activation.sums + 2 * b));
-        const __m512 scale = _mm512_mul_ps(load_16_halves(rows, 0), _mm512_set1_ps(activation.scales[b]));
-        sum = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(total), sum);
-        UNROLL for (int r = 0; r < 16; r++) rows[r] += type->block_bytes;
+      for (size_t start = 0; start < p->elements / 32; start += TILE_BLOCKS) {
+        const size_t blocks = MIN(p->elements / 32 - start, TILE_BLOCKS);
+        fill_tile(type, p, activation.elements + 32 * start, first, start, blocks, &space);
+        sum = add_tile(type, &space, activation.sums + 2 * start, activation.scales + start, blocks, sum);
       }
       _mm512_mask_storeu_ps(p->output + a * p->output_stride + first, row_mask(p, first), sum);
     }
+  }
+}
+
+// Panels
+
+#define PANEL_BLOCKS 8
+
+/// Up to 8 blocks of 16 weight rows, side by side; lane r is row r.
+typedef struct {
+  __m512i codes[PANEL_BLOCKS][8]; // 4 codes a lane
+  __m512 scale[PANEL_BLOCKS];
+} panel;
+
+/// Lays `count` (1 or 2) blocks of 16 rows side by side, as number `b` and the next of the panel.
+INLINE void lay(const type_32 *type, const uint8_t *const blocks[16], size_t b, int count, panel *panel) {
+  __m512i codes[16];
+  uint16_t scales[2][16];
+  const uint8_t *rows[16];
+  UNROLL for (int r = 0; r < 16; r++) {
+    const uint8_t *next = blocks[r] + (size_t)(count - 1) * type->block_bytes;
+    codes[r] = type->codes(blocks[r], next);
+    scales[0][r] = load_u16(blocks[r]);
+    scales[1][r] = load_u16(next);
+    rows[r] = (const void *)&codes[r];
+  }
+  UNROLL for (int i = 0; i < count; i++) {
+    transpose_16_bytes(rows, (size_t)(32 * i), panel->codes[b + (size_t)i]);
+    transpose_16_bytes(rows, (size_t)(32 * i + 16), panel->codes[b + (size_t)i] + 4);
+    panel->scale[b + (size_t)i] = load_16_halves(scales[i]);
   }
 }
 
@@ -66,8 +163,10 @@ INLINE void add_panel(const type_32 *type, const product *p, const panel *panel,
     UNROLL for (int i = 0; i < count; i++) totals[i] = offset_total(type, activations[i].sums + 2 * (start + b));
     UNROLL for (int g = 0; g < 8; g++) {
       const __m512i codes = panel->codes[b][g];
-      UNROLL for (int i = 0; i < count; i++)
-        totals[i] = _mm512_dpbusd_epi32(totals[i], codes, broadcast_32(activations[i].elements + 32 * (start + b) + 4 * g));
+      UNROLL for (int i = 0; i < count; i++) {
+        const int8_t *values = activations[i].elements + 32 * (start + b) + 4 * g;
+        totals[i] = _mm512_dpbusd_epi32(totals[i], codes, broadcast_32(values));
+      }
     }
     UNROLL for (int i = 0; i < count; i++) {
       const __m512 scale = _mm512_mul_ps(panel->scale[b], _mm512_set1_ps(activations[i].scales[start + b]));
@@ -81,16 +180,17 @@ INLINE void add_panel(const type_32 *type, const product *p, const panel *panel,
 /// Many activation rows: 8 blocks of 16 weight rows are laid out once and meet all of them.
 INLINE void multiply_panels(const type_32 *type, const product *p) {
   panel space;
-  const uint8_t *rows[16];
+  const uint8_t *rows[PANEL_ROWS];
   for (size_t first = 0; first < p->weight_rows; first += PANEL_ROWS) {
-    rows_from(p, first, 16, rows);
+    rows_from(p, first, PANEL_ROWS, rows);
     for (size_t start = 0; start < p->elements / 32; start += PANEL_BLOCKS) {
       const size_t blocks = MIN(p->elements / 32 - start, PANEL_BLOCKS);
-      for (size_t b = 0; b < blocks; b++) {
-        type->lay(rows, space.codes[b]);
-        space.scale[b] = load_16_halves(rows, 0);
-        UNROLL for (int r = 0; r < 16; r++) rows[r] += type->block_bytes;
+      size_t b = 0;
+      for (; b + 2 <= blocks; b += 2) {
+        lay(type, rows, b, 2, &space);
+        UNROLL for (int r = 0; r < PANEL_ROWS; r++) rows[r] += 2 * type->block_bytes;
       }
+      if (b < blocks) lay(type, rows, b, 1, &space); // the last of the row
       size_t a = 0;
       for (; a + 8 <= p->activation_rows; a += 8) add_panel(type, p, &space, first, a, 8, start, blocks);
       for (; a + 2 <= p->activation_rows; a += 2) add_panel(type, p, &space, first, a, 2, start, blocks);
@@ -99,6 +199,9 @@ INLINE void multiply_panels(const type_32 *type, const product *p) {
   }
 }
 
+/// From this many activation rows on, panels are faster than rows.
+#define PANEL_ACTIVATIONS 2
+
 INLINE void multiply(const type_32 *type, const product *p) {
   if (p->activation_rows < PANEL_ACTIVATIONS)
     multiply_rows(type, p);
@@ -106,62 +209,31 @@ INLINE void multiply(const type_32 *type, const product *p) {
     multiply_panels(type, p);
 }
 
-/// Vector j holds rows j, 4 + j, 8 + j and 12 + j in its 128-bit parts, so that the sums come out in order.
-INLINE __m512i load_tile(const uint8_t *const rows[16], int j, size_t offset) {
-  return load_4_rows(rows[j] + offset, rows[4 + j] + offset, rows[8 + j] + offset, rows[12 + j] + offset);
-}
-
-INLINE __m512i broadcast_128(const void *bytes) { return _mm512_broadcast_i32x4(_mm_loadu_si128(bytes)); }
-
 // Q8_0: codes are made unsigned by adding 128.
 
-INLINE __m512i unsigned_codes(__m512i codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
-
-INLINE __m512i rows_q8_0(const uint8_t *const blocks[16], const int8_t *activations) {
-  const __m512i low = broadcast_128(activations), high = broadcast_128(activations + 16);
-  __m512i totals[4];
-  UNROLL for (int j = 0; j < 4; j++) {
-    totals[j] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), unsigned_codes(load_tile(blocks, j, 2)), low);
-    totals[j] = _mm512_dpbusd_epi32(totals[j], unsigned_codes(load_tile(blocks, j, 18)), high);
-  }
-  return sum_parts(totals[0], totals[1], totals[2], totals[3]);
+INLINE __m512i codes_q8_0(const uint8_t *low, const uint8_t *high) {
+  const block_q8_0 *first = (const void *)low, *second = (const void *)high;
+  const __m256i codes = _mm256_loadu_si256((const void *)first->codes);
+  const __m512i both = join_256(codes, _mm256_loadu_si256((const void *)second->codes));
+  return _mm512_xor_si512(both, _mm512_set1_epi8(-128));
 }
 
-INLINE void lay_q8_0(const uint8_t *const blocks[16], __m512i codes[8]) {
-  transpose_16_bytes(blocks, 2, codes);
-  transpose_16_bytes(blocks, 18, codes + 4);
-  UNROLL for (int g = 0; g < 8; g++) codes[g] = unsigned_codes(codes[g]);
-}
-
-static const type_32 q8_0 = {.rows = rows_q8_0, .lay = lay_q8_0, .block_bytes = sizeof(block_q8_0), .offset = 128};
+static const type_32 q8_0 = {.codes = codes_q8_0, .block_bytes = sizeof(block_q8_0), .offset = 128};
 
 CK_MULTIPLY(ck_multiply_q8_0_avx512) { multiply(&q8_0, &PRODUCT_OF_ARGUMENTS); }
 
 // Q4_0
 
-INLINE __m512i rows_q4_0(const uint8_t *const blocks[16], const int8_t *activations) {
-  const __m512i low = broadcast_128(activations), high = broadcast_128(activations + 16);
-  const __m512i mask = _mm512_set1_epi8(15);
-  __m512i totals[4];
-  UNROLL for (int j = 0; j < 4; j++) {
-    const __m512i bytes = load_tile(blocks, j, 2);
-    totals[j] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_and_si512(bytes, mask), low);
-    totals[j] = _mm512_dpbusd_epi32(totals[j], _mm512_and_si512(_mm512_srli_epi16(bytes, 4), mask), high);
-  }
-  return sum_parts(totals[0], totals[1], totals[2], totals[3]);
+INLINE __m256i broadcast_128(const void *bytes) { return _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes)); }
+
+INLINE __m512i codes_q4_0(const uint8_t *low, const uint8_t *high) {
+  const block_q4_0 *first = (const void *)low, *second = (const void *)high;
+  const __m256i shift = _mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1);
+  const __m512i bytes = join_256(broadcast_128(first->nibbles), broadcast_128(second->nibbles));
+  return _mm512_and_si512(_mm512_srlv_epi16(bytes, join_256(shift, shift)), _mm512_set1_epi8(15));
 }
 
-INLINE void lay_q4_0(const uint8_t *const blocks[16], __m512i codes[8]) {
-  const __m512i mask = _mm512_set1_epi8(15);
-  __m512i bytes[4];
-  transpose_16_bytes(blocks, 2, bytes);
-  UNROLL for (int g = 0; g < 4; g++) {
-    codes[g] = _mm512_and_si512(bytes[g], mask);
-    codes[4 + g] = _mm512_and_si512(_mm512_srli_epi16(bytes[g], 4), mask);
-  }
-}
-
-static const type_32 q4_0 = {.rows = rows_q4_0, .lay = lay_q4_0, .block_bytes = sizeof(block_q4_0), .offset = 8};
+static const type_32 q4_0 = {.codes = codes_q4_0, .block_bytes = sizeof(block_q4_0), .offset = 8};
 
 CK_MULTIPLY(ck_multiply_q4_0_avx512) { multiply(&q4_0, &PRODUCT_OF_ARGUMENTS); }
 

@@ -46,8 +46,10 @@ INLINE bool quantize_avx2(const float *input, size_t elements, void *base, size_
   const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
   for (size_t start = 0; start < elements; start += block) {
     __m256i largest = _mm256_setzero_si256();
-    for (size_t i = start; i < start + block; i += 8)
-      largest = _mm256_max_epi32(largest, _mm256_and_si256(_mm256_loadu_si256((const void *)(input + i)), magnitude_bits));
+    for (size_t i = start; i < start + block; i += 8) {
+      const __m256i bits = _mm256_loadu_si256((const void *)(input + i));
+      largest = _mm256_max_epi32(largest, _mm256_and_si256(bits, magnitude_bits));
+    }
     const uint32_t largest_bits = largest_of_8(largest);
     if (largest_bits >= INFINITY_BITS) return false;
     const __m256 inverse = _mm256_set1_ps(block_inverse(largest_bits, &row.scales[start / block]));

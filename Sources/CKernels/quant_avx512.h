@@ -5,16 +5,15 @@
 #include "quant_product.h"
 #include <immintrin.h>
 
-/// From this many activation rows on, panels are faster than rows.
-#define PANEL_ACTIVATIONS 5
 #define PANEL_ROWS 16
 
 INLINE __m512i load_512(const void *bytes) { return _mm512_loadu_si512(bytes); }
 
-/// Lanes 0-7 from one place, lanes 8-15 from another.
-INLINE __m512i load_256_256(const void *low, const void *high) {
-  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(low)), _mm256_loadu_si256(high), 1);
-}
+/// Both halves side by side.
+INLINE __m512i join_256(__m256i low, __m256i high) { return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1); }
+
+/// The same 32 bytes in both halves.
+INLINE __m512i broadcast_256(const void *bytes) { return _mm512_broadcast_i64x4(_mm256_loadu_si256(bytes)); }
 
 /// The same 4 bytes in all lanes.
 INLINE __m512i broadcast_32(const void *bytes) { return _mm512_set1_epi32(load_i32(bytes)); }
@@ -41,11 +40,12 @@ INLINE __m128i sum_lanes(const __m512i v[4]) {
   return _mm_add_epi32(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
 }
 
-/// Sums of all lanes of four small vectors.
-INLINE __m128i sum_lanes_128(const __m128i v[4]) {
-  const __m128i ab = _mm_add_epi32(_mm_unpacklo_epi32(v[0], v[1]), _mm_unpackhi_epi32(v[0], v[1]));
-  const __m128i cd = _mm_add_epi32(_mm_unpacklo_epi32(v[2], v[3]), _mm_unpackhi_epi32(v[2], v[3]));
-  return _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd));
+/// Sums of all lanes of four half vectors.
+INLINE __m128i sum_lanes_256(const __m256i v[4]) {
+  const __m256i ab = _mm256_add_epi32(_mm256_unpacklo_epi32(v[0], v[1]), _mm256_unpackhi_epi32(v[0], v[1]));
+  const __m256i cd = _mm256_add_epi32(_mm256_unpacklo_epi32(v[2], v[3]), _mm256_unpackhi_epi32(v[2], v[3]));
+  const __m256i parts = _mm256_add_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+  return _mm_add_epi32(_mm256_castsi256_si128(parts), _mm256_extracti128_si256(parts, 1));
 }
 
 /// Takes 16 bytes at `offset` of each of 16 rows apart: vector i gets bytes 4 i to 4 i + 3, row r in lane r.
@@ -61,13 +61,7 @@ INLINE void transpose_16_bytes(const uint8_t *const rows[16], size_t offset, __m
   out[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
 }
 
-/// The float16 at `offset` of each of 16 rows.
-INLINE __m512 load_16_halves(const uint8_t *const rows[16], size_t offset) {
-  uint16_t bits[16];
-  UNROLL for (int r = 0; r < 16; r++) bits[r] = load_u16(rows[r] + offset);
-  return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)bits));
-}
-
+/// The lanes of 16 rows from `first` on that there are.
 INLINE __mmask16 row_mask(const product *p, size_t first) {
   const size_t left = p->weight_rows - first;
   return left >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);

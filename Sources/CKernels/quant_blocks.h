@@ -1,4 +1,5 @@
-/// Layouts of quant blocks as ggml defines them, and of activation rows. All fields are bytes: blocks have any alignment.
+/// Layouts of quant blocks as ggml defines them, and of activation rows. All fields are bytes, as blocks have any
+/// alignment.
 #ifndef QUANT_BLOCKS_H
 #define QUANT_BLOCKS_H
 

@@ -1,7 +1,7 @@
 /// Quantized products and the quantization of activations, for x86-64 with AVX2 and with AVX-512 VNNI.
 ///
-/// The bits are defined by the scalar reference in Sources/Kernels/Quantized and by docs/numerics.md; every function here
-/// equals it exactly. Nothing here allocates, checks sizes or looks at the CPU: the Swift face does.
+/// The bits are defined by the scalar reference in Sources/Kernels/Quantized and by docs/numerics.md; every function
+/// here equals it exactly. Nothing here allocates, checks sizes or looks at the CPU: the Swift face does.
 #ifndef CK_QUANT_H
 #define CK_QUANT_H
 
