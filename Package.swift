@@ -65,7 +65,7 @@ let package = Package(
     tests("ModelGraph", ["ModelSpec", "Kernels", "GGUF", "Tensors"]),
     tests("ShardStore", ["GGUF", "ModelSpec", "Tensors"]),
     tests("Scheduling", ["Tensors"]),
-    tests("Sampling", ["Scheduling", "Tensors"]),
+    tests("Sampling", ["Kernels", "Scheduling", "Tensors"]),
     tests("Engine", ["ModelGraph", "ModelSpec", "Kernels", "GGUF", "Tensors"]),
     tests("Cluster", ["ModelSpec", "Tensors"]),
     tests("Wire", ["Cluster", "Tensors"]),

@@ -2,6 +2,7 @@ import Cluster
 import Engine
 import Logging
 import ModelGraph
+import ModelSpec
 import ShardStore
 import Tensors
 import Transport

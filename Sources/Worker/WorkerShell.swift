@@ -1,4 +1,4 @@
-public import Cluster
+import Cluster
 import Engine
 import Kernels
 public import Logging
