@@ -1,3 +1,4 @@
+import Cluster
 import Scheduling
 import Tensors
 import Tokenization
@@ -7,22 +8,12 @@ import Wire
 /// Jobs: taken in, told what happens to them, summed up.
 extension CoordinatorCore {
   mutating func submit(_ id: JobID, _ request: JobRequest, owner: JobState.Owner, now: ContinuousClock.Instant) {
-    if case .failed(let error) = phase { return refuse(id, owner, request: nil, error) }
+    if case .failed(let error) = phase { return deliver(.failed(error), id, owner) }
     let prompt: [TokenID]
-    do {
-      prompt = try tokens(of: request)
-      let sequence = SequenceRequest(
-        id: SequenceID(rawValue: id.rawValue), prompt: prompt, sampling: request.parameters,
-        maxTokens: request.maxTokens,
-        endTokens: request.ignoreEOS ? [] : configuration.model.tokenizer.endOfGeneration,
-        logitRows: request.logitRows)
-      do {
-        try scheduler.admit(sequence)
-      } catch {
-        throw CoordinatorError(error)
-      }
+    do throws(CoordinatorError) {
+      prompt = try admit(request, id)
     } catch {
-      return refuse(id, owner, request: nil, error)
+      return deliver(.failed(error), id, owner)
     }
     let isAlone = jobs.isEmpty
     var job = JobState(
@@ -37,6 +28,22 @@ extension CoordinatorCore {
     }
     jobs[id] = job
     tell(.started(promptTokens: prompt, seed: job.seed), id)
+  }
+
+  /// Hands a job to the scheduler; returns its prompt.
+  private mutating func admit(_ request: JobRequest, _ id: JobID) throws(CoordinatorError) -> [TokenID] {
+    let prompt = try tokens(of: request)
+    let sequence = SequenceRequest(
+      id: SequenceID(rawValue: id.rawValue), prompt: prompt, sampling: request.parameters,
+      maxTokens: request.maxTokens,
+      endTokens: request.ignoreEOS ? [] : configuration.model.tokenizer.endOfGeneration,
+      logitRows: request.logitRows)
+    do throws(SchedulingError) {
+      try scheduler.admit(sequence)
+    } catch {
+      throw CoordinatorError(error)
+    }
+    return prompt
   }
 
   /// The prompt as tokens.
@@ -119,10 +126,6 @@ extension CoordinatorCore {
   private mutating func tell(_ event: JobEvent, _ id: JobID) {
     guard let owner = jobs[id]?.owner else { return }
     deliver(event, id, owner)
-  }
-
-  mutating func refuse(_ id: JobID, _ owner: JobState.Owner, request: UInt64?, _ error: CoordinatorError) {
-    deliver(.failed(error), id, owner)
   }
 
   private mutating func deliver(_ event: JobEvent, _ id: JobID, _ owner: JobState.Owner) {

@@ -1,3 +1,4 @@
+import Cluster
 import Scheduling
 import Tensors
 import Wire
