@@ -14,8 +14,8 @@ public enum ControlEvent: Sendable {
   /// A connection is up, dialled or accepted; `remote` is the peer's address, for people.
   case opened(LinkID, remote: String)
   case received(LinkID, FrameHeader, ControlMessage)
-  /// The last event of a link; comes exactly once, also when a dial fails or this side closes. No error when one of
-  /// the sides closed it in good order.
+  /// The last event of a link; comes exactly once, also when a dial fails. No error when this side asked for
+  /// it; an error `closed` when the peer did, or is gone.
   case closed(LinkID, TransportError?)
 }
 

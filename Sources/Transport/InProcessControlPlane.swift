@@ -131,7 +131,8 @@ extension InProcessNetwork.State {
     control.sides[link] = nil
     control.sides[side.otherLink] = nil
     emit(.closed(link, error), to: name)
-    emit(.closed(side.otherLink, error), to: side.other)
+    let notice = error ?? TransportError(.closed, "\(name) closed the connection")
+    emit(.closed(side.otherLink, notice), to: side.other)
   }
 
   mutating func cutControl(_ first: String, _ second: String, _ error: TransportError) {

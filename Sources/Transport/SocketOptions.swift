@@ -2,8 +2,6 @@
   import Glibc
 #elseif canImport(Musl)
   import Musl
-#elseif canImport(Darwin)
-  import Darwin
 #endif
 
 /// Settings of file descriptors.
@@ -23,11 +21,15 @@ enum SocketOptions {
   static func tune(_ descriptor: Int32) {
     set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     set(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1)
-    #if os(Linux)
-      set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 10)
-      set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5)
-      set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
-    #endif
+    set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 10)
+    set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5)
+    set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 3)
+    set(descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 20_000)
+  }
+
+  /// The system's `listen`, under a name that a method of the same name does not hide.
+  static func listen(_ descriptor: Int32, backlog: Int32) -> Int32 {
+    systemListen(descriptor, backlog)
   }
 
   static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
@@ -35,3 +37,5 @@ enum SocketOptions {
     setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 }
+
+private func systemListen(_ descriptor: Int32, _ backlog: Int32) -> Int32 { listen(descriptor, backlog) }
