@@ -1,3 +1,4 @@
+public import ModelSpec
 public import Tensors
 
 /// What a placement must know of the model.
@@ -27,5 +28,14 @@ public struct ModelFacts: Sendable, Hashable {
   public func expertCountMax(_ layers: Range<LayerIndex>) -> Int {
     let existing = layers.clamped(to: self.layers)
     return expertCounts[existing.lowerBound.rawValue..<existing.upperBound.rawValue].max() ?? 0
+  }
+}
+
+extension ModelFacts {
+  /// What a placement must know of a model that has been read.
+  public init(_ spec: ModelSpec) {
+    self.init(
+      expertCounts: spec.layers.map { spec.requiresExperts($0) ? spec.hyperparameters.expertCount : 0 },
+      contextLength: spec.hyperparameters.contextLength, outputUsesEmbedding: spec.outputUsesEmbedding)
   }
 }

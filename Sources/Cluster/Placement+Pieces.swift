@@ -19,4 +19,9 @@ extension Placement {
     if lastHost == node { pieces.append(.output) }
     return pieces
   }
+
+  /// The pieces of weights that a node holds, ascending; see `pieces(for:facts:)`.
+  public func pieces(for node: NodeIndex, spec: ModelSpec) -> [PieceID] {
+    pieces(for: node, facts: ModelFacts(spec))
+  }
 }
