@@ -18,12 +18,13 @@ enum ExitStatus: Int32 {
   case software = 70
   case cannotCreate = 73
   case ioError = 74
-  /// Ended by SIGINT, as a shell reports it.
-  case interrupted = 130
   /// The reader of standard output went away, as a shell reports SIGPIPE.
   case closedPipe = 141
 
   var code: ExitCode { ExitCode(rawValue) }
+
+  /// The code of a process that a signal ended, as a shell reports it.
+  static func code(signal: Int32) -> ExitCode { ExitCode(128 + signal) }
 
   /// The status for an error of any room.
   init(_ error: any Error) {

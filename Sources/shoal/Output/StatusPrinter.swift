@@ -1,0 +1,29 @@
+import Coordinator
+import Synchronization
+import Tensors
+import Wire
+
+/// Shows on standard error how a cluster comes up: a progress bar while weights travel, and what goes wrong.
+enum StatusPrinter {
+  private static let loading = Mutex<[NodeID: Progress]>([:])
+
+  static func print(_ status: CoordinatorStatus) {
+    switch status {
+    case .progress(let node, let progress): show(node, progress)
+    case .ready: Console.clearProgress()
+    case .note(let text): Console.error("shoal: \(text)")
+    case .reaching, .joined, .prepared, .failed: break
+    }
+  }
+
+  private static func show(_ node: NodeID, _ progress: Progress) {
+    let (done, total, moved) = loading.withLock { nodes in
+      nodes[node] = progress
+      return (
+        nodes.values.reduce(0) { $0 + $1.bytesDone }, nodes.values.reduce(0) { $0 + $1.bytesTotal },
+        nodes.values.reduce(0) { $0 + $1.bytesMoved }
+      )
+    }
+    Console.progress(moved > 0 ? "sending weights" : "loading weights", done: done, total: total)
+  }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import Coordinator
+import Transport
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Brings up whatever the options ask for: a coordinator elsewhere, one process, or a topology's nodes.
+enum ClusterStarter {
+  /// - Parameter coordinator: a coordinator that runs already; then no option about how to run may be given.
+  static func start(_ options: ClusterOptions, coordinator: String? = nil) throws -> RunningCluster {
+    if let coordinator {
+      guard options.givenNames.isEmpty else {
+        throw ValidationError(
+          "\(options.givenNames.joined(separator: ", ")) cannot be used with --coordinator: that coordinator decides it"
+        )
+      }
+      return try RemoteCluster.start(HostPort(parsing: coordinator))
+    }
+    let plan = try ClusterPlan(options)
+    let kernels = options.kernels ?? .auto
+    guard let topology = plan.topology else {
+      return try InProcessCluster.start(plan, kernels: kernels, threads: options.threads ?? coreCount)
+    }
+    return try TopologyCluster.start(plan, topology, options)
+  }
+
+  /// Cores this process may use.
+  static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+}

@@ -1,0 +1,33 @@
+import Coordinator
+import Logging
+import Synchronization
+
+/// A cluster that takes jobs; `stop` ends everything this process started for it.
+final class RunningCluster: Sendable {
+  let submitter: any JobSubmitting
+  private let stopAll: @Sendable () -> Void
+  private let isStopped = Mutex(false)
+
+  init(submitter: any JobSubmitting, stop: @escaping @Sendable () -> Void) {
+    self.submitter = submitter
+    stopAll = stop
+  }
+
+  /// Does nothing the second time.
+  func stop() {
+    let wasStopped = isStopped.withLock { stopped in
+      defer { stopped = true }
+      return stopped
+    }
+    if !wasStopped { stopAll() }
+  }
+}
+
+extension Logger {
+  /// Notes for operators, on standard error; quiet unless something is wrong. `SHOAL_LOG` sets the level.
+  static var shoal: Logger {
+    var logger = Logger(label: "shoal", factory: StreamLogHandler.standardError)
+    logger.logLevel = LogSettings.level
+    return logger
+  }
+}
