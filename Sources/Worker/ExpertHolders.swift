@@ -7,8 +7,7 @@ struct ExpertHolders {
   private let ownNode: NodeIndex
   /// For each stage and expert the holders, ascending.
   private let holders: [[[NodeIndex]]]
-  /// Choices that fell on each node in the current exchange.
-  private var load: [Int]
+  private var choice: ReplicaChoice
 
   init(_ placement: Placement, ownNode: NodeIndex, expertCount: Int) {
     stages = placement.stages
@@ -18,30 +17,19 @@ struct ExpertHolders {
         stage.experts.filter { $0.experts.contains(ExpertIndex(expert)) }.map(\.node).sorted()
       }
     }
-    load = Array(repeating: 0, count: placement.nodes.count)
+    choice = ReplicaChoice(nodeCount: placement.nodes.count, own: ownNode)
   }
 
-  /// Writes the node chosen for each choice of one exchange: this node if it holds the expert, else the holder with the
-  /// fewest choices so far, the lower index of equals.
+  /// Writes the node chosen for each choice of one exchange.
   mutating func assign(
     layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>
   ) {
     guard let stage = stages.firstIndex(where: { $0.layers.contains(layer) }) else {
       preconditionFailure("layer \(layer) is in no stage")
     }
-    for node in load.indices { load[node] = 0 }
+    choice.begin()
     for index in 0..<count {
-      let candidates = holders[stage][Int(experts[index])]
-      var best = candidates[0]
-      for node in candidates {
-        if node == ownNode {
-          best = node
-          break
-        }
-        if load[node.rawValue] < load[best.rawValue] { best = node }
-      }
-      load[best.rawValue] += 1
-      nodes[index] = Int32(best.rawValue)
+      nodes[index] = Int32(choice.choose(among: holders[stage][Int(experts[index])]).rawValue)
     }
   }
 }

@@ -17,6 +17,8 @@ public struct WorkerConfiguration: Sendable {
   public var store: ShardStore?
   /// Folders with GGUF files whose pieces need not travel.
   public var modelFolders: [String]
+  /// Where weights come in from the coordinator; nil when they never do.
+  public var weights: WeightConnection?
   /// Release of the software, as the handshake reports it.
   public var software: String
   /// How long a new connection may take to say who it is.
@@ -24,8 +26,8 @@ public struct WorkerConfiguration: Sendable {
 
   public init(
     name: NodeID, kernels: Kernels, threads: Int, memoryLimit: Int? = nil, machineMemory: Int = 0,
-    store: ShardStore? = nil, modelFolders: [String] = [], software: String = "shoal",
-    helloTimeout: Duration = .seconds(10)
+    store: ShardStore? = nil, modelFolders: [String] = [], weights: WeightConnection? = nil,
+    software: String = "shoal", helloTimeout: Duration = .seconds(10)
   ) {
     self.name = name
     self.kernels = kernels
@@ -34,6 +36,7 @@ public struct WorkerConfiguration: Sendable {
     self.machineMemory = machineMemory
     self.store = store
     self.modelFolders = modelFolders
+    self.weights = weights
     self.software = software
     self.helloTimeout = helloTimeout
   }

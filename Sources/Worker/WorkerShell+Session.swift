@@ -102,7 +102,7 @@ extension WorkerShell {
 
   /// What this process has sent so far.
   private func counters() -> TrafficCounters {
-    var counters = control.counters + data.counters
+    var counters = control.counters + data.counters + (configuration.weights?.counters ?? TrafficCounters())
     counters.roundTrips = running?.engine.exchanges ?? 0
     return counters
   }

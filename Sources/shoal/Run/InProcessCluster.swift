@@ -11,7 +11,9 @@ enum InProcessCluster {
   private static let node: NodeID = "local"
 
   /// Starts the coordinator's and the worker's threads.
-  static func start(_ plan: ClusterPlan, kernels: KernelChoice, threads: Int) throws -> RunningCluster {
+  static func start(
+    _ plan: ClusterPlan, kernels: KernelChoice, threads: Int
+  ) throws -> RunningCluster {
     let network = InProcessNetwork()
     let address = HostPort(host: "local", port: 1)
     let worker = try startWorker(plan, network, address, kernels: kernels, threads: threads)

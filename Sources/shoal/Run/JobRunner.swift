@@ -1,13 +1,6 @@
 import Coordinator
-import Dispatch
 import Tensors
 import Transport
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
 
 /// Submits jobs and hands their events to the main thread, where SIGINT and SIGTERM arrive too.
 final class JobRunner {
@@ -17,20 +10,17 @@ final class JobRunner {
   }
 
   private let cluster: RunningCluster
-  private let mailbox = Mailbox<Item>(capacity: 1 << 16)
-  private var signals: [any DispatchSourceSignal] = []
+  private let mailbox: Mailbox<Item>
+  private let signals: SignalWatch
 
   init(_ cluster: RunningCluster) {
+    let mailbox = Mailbox<Item>(capacity: 1 << 16)
     self.cluster = cluster
-    signal(SIGPIPE, SIG_IGN)
-    for number in [SIGINT, SIGTERM, SIGHUP] {
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { [mailbox] in _ = mailbox.post(.signal(number)) }
-      source.resume()
-      signals.append(source)
-    }
+    self.mailbox = mailbox
+    signals = SignalWatch { mailbox.post(.signal($0)) }
   }
+
+  deinit { signals.cancel() }
 
   /// Runs jobs side by side until all have ended.
   /// - Parameters:

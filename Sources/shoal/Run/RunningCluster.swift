@@ -1,15 +1,19 @@
 import Coordinator
 import Logging
 import Synchronization
+import Transport
 
 /// A cluster that takes jobs; `stop` ends everything this process started for it.
 final class RunningCluster: Sendable {
   let submitter: any JobSubmitting
+  /// Where clients are taken in; nil when they are not.
+  let address: HostPort?
   private let stopAll: @Sendable () -> Void
   private let isStopped = Mutex(false)
 
-  init(submitter: any JobSubmitting, stop: @escaping @Sendable () -> Void) {
+  init(submitter: any JobSubmitting, address: HostPort? = nil, stop: @escaping @Sendable () -> Void) {
     self.submitter = submitter
+    self.address = address
     stopAll = stop
   }
 

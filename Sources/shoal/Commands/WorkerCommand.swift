@@ -1,0 +1,110 @@
+import ArgumentParser
+import Cluster
+import Kernels
+import Logging
+import ShardStore
+import Tensors
+import Transport
+import Worker
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A worker on a spare box.
+struct WorkerCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker", abstract: "Wait for a coordinator and hold the layers and experts it sends.")
+
+  @Option(help: "Where to listen: HOST:PORT; port 0 takes any free one.")
+  var listen = "127.0.0.1:7070"
+  @Option(help: "The name this worker goes by until a coordinator names it.")
+  var name: String?
+  @Option(help: "Compute threads (default: all cores).")
+  var threads: Int?
+  @Option(help: "Most memory for weights, KV cache and scratch, such as 8GB.")
+  var memory: String?
+  @Option(help: "A folder with GGUF files whose weights need not be sent; may be given several times.")
+  var models: [String] = []
+  @Option(help: "Kernels: auto, scalar, avx2, avx512 or neon.")
+  var kernels: KernelChoice = .auto
+  @Option(help: "The shard store (default $XDG_CACHE_HOME/shoal).")
+  var store: String?
+  @Flag(help: "Allow connections from other machines, which nothing encrypts or authenticates yet.")
+  var insecure = false
+  @Flag(help: .hidden)
+  var parentPipe = false
+
+  func validate() throws {
+    if let threads { guard (1...1024).contains(threads) else { throw ValidationError("--threads must be 1 to 1024") } }
+    if let memory {
+      guard ByteCountText.parse(memory) != nil else {
+        throw ValidationError("--memory \"\(memory)\" is no size; write 512MB, 1.5GB or 2GiB")
+      }
+    }
+  }
+
+  func run() throws {
+    try withExitStatus {
+      let address = try HostPort(parsing: listen)
+      try Loopback.require(address, insecure: insecure)
+      signal(SIGPIPE, SIG_IGN)
+      let weights = WeightConnection()
+      let configuration = WorkerConfiguration(
+        name: NodeID(name ?? "worker"), kernels: try kernels.select(),
+        threads: threads ?? ClusterStarter.coreCount, memoryLimit: memory.flatMap(ByteCountText.parse),
+        machineMemory: Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE))),
+        store: StoreOpener.open(store), modelFolders: models, weights: weights, software: Shoal.release)
+      try serve(configuration, weights, address)
+    }
+  }
+
+  private func serve(_ configuration: WorkerConfiguration, _ weights: WeightConnection, _ address: HostPort) throws {
+    let logger = Logger.shoal
+    let data = TCPDataPlane()
+    let waker = data.waker
+    let mailbox = Mailbox<WorkerEvent>(capacity: 1 << 16) { waker.wake() }
+    let control = TCPControlPlane(logger: logger) { mailbox.post(.control($0)) }
+    let acceptor = try Acceptor(
+      listen: address, logger: logger,
+      handlers: [.control: { control.adopt($0, remote: $1) }, .data: data.adopt, .weights: weights.adopt])
+    defer { acceptor.stop() }
+    let signals = SignalWatch { _ in mailbox.post(.stop) }
+    defer { signals.cancel() }
+    if parentPipe { try ParentPipe.watch() }
+    announce(acceptor.address)
+    let arena = WeightArena(limit: configuration.memoryLimit ?? .max)
+    WorkerShell(
+      configuration: configuration, control: control, data: data, loader: loader(configuration, weights, arena),
+      arena: arena, mailbox: mailbox, logger: logger
+    ).run()
+  }
+
+  /// Store first, then local model files, then the coordinator.
+  private func loader(
+    _ configuration: WorkerConfiguration, _ weights: WeightConnection, _ arena: WeightArena
+  ) -> ShareLoader {
+    let warning: @Sendable (String) -> Void = { Console.error("shoal: \($0)") }
+    let folders = configuration.modelFolders.map { ModelFolder(directory: $0, warning: warning) }
+    let store = configuration.store
+    return ShareLoader(
+      arena: arena, store: store,
+      sources: { header in
+        var sources: [any PieceSource] = []
+        if let store { sources.append(StoreSource(store)) }
+        sources += folders.map { ModelFolderSource($0, headerDigest: header.digest) }
+        return sources + [CoordinatorSource(weights)]
+      }, warning: warning)
+  }
+
+  /// A parent reads the address from standard output; for people it stands on standard error.
+  private func announce(_ address: HostPort) {
+    if parentPipe {
+      _ = Console.write("listening on \(address)\n")
+    } else {
+      Console.error("shoal worker: listening on \(address)")
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import Cluster
+import Coordinator
+import Logging
+import ModelSpec
+import Tensors
+import Transport
+import Wire
+
+/// A coordinator in this process, with the topology's local nodes as child processes.
+enum TopologyCluster {
+  static func start(
+    _ plan: ClusterPlan, _ topology: Topology, _ options: ClusterOptions,
+    cluster: ClusterID = .random(), term: CoordinatorTerm = CoordinatorTerm(rawValue: 1),
+    clients: HostPort? = nil
+  ) throws -> RunningCluster {
+    let nodes = try TopologyNodes(topology, options)
+    let handle = CoordinatorHandle()
+    let plane = TCPControlPlane(logger: .shoal, sink: handle.controlSink)
+    let supply = TCPWeightSupply(plan.model.reader)
+    let acceptor = try clients.map { address in
+      try Acceptor(listen: address, logger: .shoal, handlers: [.control: { plane.adopt($0, remote: $1) }])
+    }
+    let configuration = plan.configuration(
+      cluster: cluster, term: term, addresses: nodes.addresses, advertised: nodes.advertised)
+    let workers = LocalWorkers { event in Self.handle(event, plan.placement, handle) }
+    try workers.start(nodes.plans)
+    let coordinator: PlatformThread
+    do {
+      coordinator = try PlatformThread {
+        CoordinatorShell(
+          handle: handle, configuration: configuration, plane: plane, weights: supply, status: StatusPrinter.print
+        ).run()
+      }
+    } catch {
+      workers.stop()
+      throw error
+    }
+    return RunningCluster(submitter: handle, address: acceptor?.address) {
+      acceptor?.stop()
+      handle.stop()
+      coordinator.join()
+      workers.stop()
+    }
+  }
+
+  private static func handle(_ event: LocalWorkerEvent, _ placement: Placement, _ handle: CoordinatorHandle) {
+    func index(_ node: NodeID) -> NodeIndex? { placement.nodes.firstIndex(of: node).map { NodeIndex($0) } }
+    switch event {
+    case .listening(let node, let address):
+      guard let index = index(node) else { return }
+      do {
+        handle.nodeListens(index, at: try HostPort(parsing: address))
+      } catch {
+        handle.nodeEnded(index, CoordinatorError(.startFailed, node: node, "\(node): \(error)"))
+      }
+    case .output(let node, let line): Console.error("\(node): \(line)")
+    case .exited(let node, let error):
+      if let index = index(node) { handle.nodeEnded(index, error) }
+    }
+  }
+}
+
+/// How the nodes of a topology are reached or started.
+struct TopologyNodes {
+  /// Of the nodes that somebody else has started.
+  private(set) var addresses: [NodeID: HostPort] = [:]
+  private(set) var advertised: [NodeID: HostPort] = [:]
+  /// Of the nodes this process starts.
+  private(set) var plans: [LocalWorkerPlan] = []
+
+  init(_ topology: Topology, _ options: ClusterOptions) throws {
+    for node in topology.nodes {
+      guard case .remote(let text) = node.address else { continue }
+      addresses[node.name.value] = try HostPort(parsing: text)
+    }
+    let beyond = addresses.values.first { !Loopback.contains($0) }
+    if let beyond { try Loopback.require(beyond, insecure: options.insecure) }
+    let host = try beyond.map { try OutwardAddress.host(towards: $0) } ?? "127.0.0.1"
+    for node in topology.nodes {
+      if let advertise = node.advertise {
+        advertised[node.name.value] = try HostPort(parsing: advertise.contains(":") ? advertise : advertise + ":0")
+      }
+      guard node.address == .local else { continue }
+      plans.append(Self.plan(node, topology, options, host: host))
+    }
+  }
+
+  private static func plan(
+    _ node: TopologyNode, _ topology: Topology, _ options: ClusterOptions, host: String
+  ) -> LocalWorkerPlan {
+    let threads =
+      node.threads?.value ?? options.threads ?? topology.threadCount(of: node, cores: ClusterStarter.coreCount)
+    var arguments = [
+      "worker", "--parent-pipe", "--listen", "\(HostPort(host: host, port: 0))", "--name", node.name.value.rawValue,
+      "--threads", "\(threads)", "--kernels", (options.kernels ?? .auto).rawValue,
+    ]
+    if let memory = node.memoryBytes { arguments += ["--memory", "\(memory.value)B"] }
+    if let store = options.store { arguments += ["--store", store] }
+    if options.insecure { arguments.append("--insecure") }
+    return LocalWorkerPlan(node: node.name.value, arguments: arguments)
+  }
+}
