@@ -17,10 +17,12 @@ final class PlatformThread: Sendable {
   init(_ run: @escaping @Sendable () -> Void) throws(TransportError) {
     let body = Unmanaged.passRetained(Body(run))
     var handle = pthread_t()
-    let status = pthread_create(&handle, nil, { raw in
-      if let raw { Unmanaged<Body>.fromOpaque(raw).takeRetainedValue().run() }
-      return nil
-    }, body.toOpaque())
+    let status = pthread_create(
+      &handle, nil,
+      { raw in
+        if let raw { Unmanaged<Body>.fromOpaque(raw).takeRetainedValue().run() }
+        return nil
+      }, body.toOpaque())
     guard status == 0 else {
       body.release()
       throw TransportError(.system, "cannot start a thread: \(SystemError(number: status))")
