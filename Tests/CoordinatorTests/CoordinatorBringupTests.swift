@@ -145,7 +145,7 @@ struct CoordinatorBringupTests {
   @Test("answers out of turn or of the wrong kind end the cluster with the name of who gave them")
   func violations() throws {
     let odd: [ControlMessage] = [
-      .submitted(Submitted(request: 1, job: 1, seed: 1, promptTokens: 1)), .shutdown,
+      .submitted(Submitted(request: 1, job: 1, seed: 1, promptTokens: [1])), .shutdown,
       .peerLost(PeerLost(node: NodeIndex(77), sentence: "")),
     ]
     for message in odd {

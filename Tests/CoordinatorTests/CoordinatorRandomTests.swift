@@ -3,6 +3,7 @@ import Coordinator
 import Scheduling
 import Tensors
 import Testing
+import Transport
 
 @Suite("Coordinator under random load")
 struct CoordinatorRandomTests {
