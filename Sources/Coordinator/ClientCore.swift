@@ -156,7 +156,7 @@ struct ClientCore {
     guard var job = jobs[id], job.remote == nil, let link else { return }
     job.remote = answer.job
     job.seed = answer.seed
-    if case .tokens(let tokens) = job.request.prompt { job.promptTokens = tokens }
+    job.promptTokens = answer.promptTokens
     jobs[id] = job
     accepted[answer.job] = id
     directives.append(.deliver(.started(promptTokens: job.promptTokens, seed: answer.seed), id))
@@ -184,7 +184,7 @@ struct ClientCore {
     let summary = JobSummary(
       promptTokens: job.promptTokens, tokens: job.tokens, text: job.text, stopReason: EndReason(end.stopReason),
       seed: job.seed, timing: timing, wire: WireUsage(nodes: end.traffic),
-      nodeCount: max(0, end.traffic.count - 1), stageCount: 0)
+      nodeCount: max(0, end.traffic.count - 1), stageCount: end.stageCount)
     directives.append(.deliver(.finished(summary), id))
   }
 

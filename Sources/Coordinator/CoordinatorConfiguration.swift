@@ -103,8 +103,9 @@ public struct CoordinatorTimeouts: Sendable, Hashable {
   public var step: Duration = .seconds(600)
   /// Without a word from a node before it is asked for one.
   public var ping: Duration = .seconds(5)
-  /// Without a word from a node before it counts as lost.
-  public var silence: Duration = .seconds(60)
+  /// Pings without a word in answer after which a node counts as lost. (Not a time: after a pause of this process
+  /// nobody must be taken for silent.)
+  public var unansweredPings = 12
   /// For the counters at the end of a job; what has not come by then is left out.
   public var counters: Duration = .seconds(2)
   /// For a client to say hello.

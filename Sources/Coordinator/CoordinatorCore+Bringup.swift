@@ -57,6 +57,7 @@ extension CoordinatorCore {
     _ message: ControlMessage, _ header: FrameHeader, from index: Int, now: ContinuousClock.Instant
   ) {
     nodes[index].heardAt = now
+    nodes[index].unansweredPings = 0
     switch message {
     case .welcome(let welcome): joined(index, welcome, now: now)
     case .refuse(let refusal):

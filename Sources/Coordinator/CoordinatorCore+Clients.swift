@@ -99,7 +99,7 @@ extension CoordinatorCore {
     switch event {
     case .started(let promptTokens, let seed):
       message = .submitted(
-        Submitted(request: request, job: id.rawValue, seed: seed, promptTokens: promptTokens.count))
+        Submitted(request: request, job: id.rawValue, seed: seed, promptTokens: promptTokens))
     case .tokens(let tokens):
       let generated = zip(tokens.tokens, tokens.logProbabilities).map {
         GeneratedToken(token: $0, logProbability: $1)
@@ -150,6 +150,6 @@ extension JobFinished {
       case .length: .maxTokens
       case .cancelled: .cancelled
       }
-    self.init(job: job.rawValue, stopReason: reason, timing: timing, traffic: summary.wire.nodes)
+    self.init(job: job.rawValue, stopReason: reason, stageCount: summary.stageCount, timing: timing, traffic: summary.wire.nodes)
   }
 }

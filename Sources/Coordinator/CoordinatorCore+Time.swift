@@ -16,7 +16,7 @@ extension CoordinatorCore {
       }
       if case .waitingToRedial(let time) = node.phase, case .starting = phase { times.append(time) }
       if node.link != nil, node.isMember {
-        times.append(min(pingTime(of: node), node.heardAt + configuration.timeouts.silence))
+        times.append(pingTime(of: node))
       }
     }
     if let time = book.deadline { times.append(time) }
@@ -56,15 +56,16 @@ extension CoordinatorCore {
         now: now)
     default: break
     }
-    guard node.isMember, nodes[index].link != nil else { return }
-    if now >= node.heardAt + configuration.timeouts.silence {
+    guard node.isMember, nodes[index].link != nil, now >= pingTime(of: node) else { return }
+    if node.unansweredPings >= configuration.timeouts.unansweredPings {
       failCluster(
         CoordinatorError(
           .workerLost, node: node.id,
           "the worker \(node.name) was lost: nothing was heard of it for "
-            + "\(Int(configuration.timeouts.silence.seconds)) seconds"), now: now)
-    } else if now >= pingTime(of: node) {
+            + "\(Int((now - node.heardAt).seconds)) seconds"), now: now)
+    } else {
       nodes[index].pingedAt = now
+      nodes[index].unansweredPings += 1
       nonce += 1
       send(.ping(Heartbeat(nonce: nonce, progress: 0)), toNode: index)
     }

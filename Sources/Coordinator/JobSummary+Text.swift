@@ -10,7 +10,8 @@ extension JobSummary {
     if let speed = tokensPerSecond { parts.append("\(Self.decimal(speed, 1)) tokens/s") }
     if let speed = promptTokensPerSecond { parts.append("prompt \(Self.decimal(speed, 1)) tokens/s") }
     if let first = timing.firstToken { parts.append("first after \(Self.decimal(first, 2)) s") }
-    parts.append("\(nodeCount) \(nodeCount == 1 ? "node" : "nodes"), \(stageCount) \(stageCount == 1 ? "stage" : "stages")")
+    parts.append(
+      "\(nodeCount) \(nodeCount == 1 ? "node" : "nodes"), \(stageCount) \(stageCount == 1 ? "stage" : "stages")")
     let count = max(1, tokens.count)
     let roundTrips = Double(total.roundTrips) / Double(count)
     parts.append(

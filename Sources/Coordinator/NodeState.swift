@@ -32,8 +32,9 @@ struct NodeState {
   var deadline: ContinuousClock.Instant
   /// When it last said something.
   var heardAt: ContinuousClock.Instant
-  /// When it was last asked for a sign of life.
+  /// When it was last asked for a sign of life, and how often since it last said something.
   var pingedAt: ContinuousClock.Instant
+  var unansweredPings = 0
   var bytesDone = -1
   var isServedWeights = false
 

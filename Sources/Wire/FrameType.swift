@@ -52,11 +52,11 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
     switch self {
     case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel: 64
     case .progress, .prepared, .counters, .pieceRequest: 256
-    case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .jobFailed, .submitted,
+    case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .jobFailed,
       .exchangeFailed, .peerHello, .pieceRefused:
       512 << 10
     case .pieceData: WireLimits.pieceChunkBytes + 64
-    case .step, .submit, .tokens, .finished: 16 << 20
+    case .step, .submit, .submitted, .tokens, .finished: 16 << 20
     case .prepare, .stepResult, .logits: 64 << 20
     case .dispatch, .combine, .handOver: 128 << 20
     }

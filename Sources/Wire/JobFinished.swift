@@ -62,12 +62,15 @@ public struct NodeTraffic: Sendable, Hashable {
 public struct JobFinished: WireMessage {
   public let job: UInt64
   public let stopReason: StopReason
+  /// Pipeline stages the job went through.
+  public let stageCount: Int
   public let timing: JobTiming
   public let traffic: [NodeTraffic]
 
-  public init(job: UInt64, stopReason: StopReason, timing: JobTiming, traffic: [NodeTraffic]) {
+  public init(job: UInt64, stopReason: StopReason, stageCount: Int, timing: JobTiming, traffic: [NodeTraffic]) {
     self.job = job
     self.stopReason = stopReason
+    self.stageCount = stageCount
     self.timing = timing
     self.traffic = traffic
   }
@@ -75,7 +78,8 @@ public struct JobFinished: WireMessage {
   public func write(to writer: inout WireWriter) {
     writer.u64(job)
     writer.u8(stopReason.rawValue)
-    writer.zeros(3)
+    writer.zeros(1)
+    writer.u16(UInt16(clamping: stageCount))
     timing.write(to: &writer)
     writer.list(traffic) { writer, traffic in
       writer.string(traffic.node.rawValue)
@@ -86,7 +90,8 @@ public struct JobFinished: WireMessage {
   public init(from reader: inout WireReader) throws(WireError) {
     job = try reader.u64("job")
     stopReason = try reader.enumeration("stop reason")
-    try reader.zeros(3, "reserved")
+    try reader.zeros(1, "reserved")
+    stageCount = Int(try reader.u16("stages"))
     timing = try JobTiming(from: &reader)
     traffic = try reader.list("nodes", limit: WireLimits.nodes + 1, elementBytes: 60) { (reader) throws(WireError) in
       let node = NodeID(try reader.string("node name"))

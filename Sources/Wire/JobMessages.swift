@@ -73,9 +73,10 @@ public struct Submitted: WireMessage {
   public let request: UInt64
   public let job: UInt64
   public let seed: UInt64
-  public let promptTokens: Int
+  /// What the prompt was split into.
+  public let promptTokens: [TokenID]
 
-  public init(request: UInt64, job: UInt64, seed: UInt64, promptTokens: Int) {
+  public init(request: UInt64, job: UInt64, seed: UInt64, promptTokens: [TokenID]) {
     self.request = request
     self.job = job
     self.seed = seed
@@ -86,14 +87,14 @@ public struct Submitted: WireMessage {
     writer.u64(request)
     writer.u64(job)
     writer.u64(seed)
-    writer.int(promptTokens)
+    TokenID.writeList(promptTokens, to: &writer)
   }
 
   public init(from reader: inout WireReader) throws(WireError) {
     request = try reader.u64("request")
     job = try reader.u64("job")
     seed = try reader.u64("seed")
-    promptTokens = Int(try reader.u32("tokens of the prompt"))
+    promptTokens = try TokenID.readList("tokens of the prompt", from: &reader)
   }
 }
 
