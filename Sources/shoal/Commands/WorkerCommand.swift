@@ -5,6 +5,7 @@ import Logging
 import ShardStore
 import Tensors
 import Transport
+import Wire
 import Worker
 
 #if canImport(Glibc)

@@ -1,7 +1,7 @@
-import ArgumentParser
+public import ArgumentParser
 import Kernels
 import ShardStore
-import Tensors
+public import Tensors
 
 #if canImport(Glibc)
   import Glibc

@@ -3,6 +3,7 @@ import Coordinator
 import Kernels
 import ModelSpec
 import Scheduling
+import ShardStore
 import Tensors
 import Transport
 import Wire

@@ -30,7 +30,7 @@ final class RunningCluster: Sendable {
 extension Logger {
   /// Notes for operators, on standard error; quiet unless something is wrong. `SHOAL_LOG` sets the level.
   static var shoal: Logger {
-    var logger = Logger(label: "shoal", factory: StreamLogHandler.standardError)
+    var logger = Logger(label: "shoal") { label in StreamLogHandler.standardError(label: label) }
     logger.logLevel = LogSettings.level
     return logger
   }
