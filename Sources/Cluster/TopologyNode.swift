@@ -7,6 +7,7 @@ public struct TopologyNode: Sendable, Hashable {
 
   /// 1 to 64 of the characters A-Z, a-z, 0-9, `.`, `_` and `-`.
   public let name: Located<NodeID>
+  /// Where its worker is found.
   public let address: NodeAddress
   /// Compute threads; nil means the default, see `Topology.threadCount(of:cores:)`.
   public let threads: Located<Int>?

@@ -54,7 +54,7 @@ import Testing
     #expect(error.code == .memory)
     #expect(
       error.description.hasPrefix(
-        "topology.json:7:59: node \"cove\" needs 16.9 MB (weights 13.5 kB, KV cache 8.07 kB for 3 x 65 positions, "
+        "topology.json:7:60: node \"cove\" needs 16.9 MB (weights 13.5 kB, KV cache 8.07 kB for 3 x 65 positions, "
           + "scratch about 16.8 MB), but its \"memory\" allows 16.8 MB; give it fewer experts or layers"), "\(error)")
     let cache = try #require(throws: TopologyError.self) { try plan(sampleText, context: 100_000).check(tight) }
     #expect(cache.message.contains("lower \"context\" or \"sequences\""))

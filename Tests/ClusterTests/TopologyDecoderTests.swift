@@ -95,12 +95,12 @@ import Testing
       Rule("\"reef\":  {", "\"\":  {", 6, 5, "cannot name a node"),
       Rule("\"reef\":  {", "\"rééf\":  {", 6, 5, "cannot name a node"),
       Rule("\"reef\":  {", "\"\(String(repeating: "r", count: 65))\":  {", 6, 5, "1 to 64"),
-      Rule("\"threads\": 1", "\"cores\": 1", 7, 35, "unknown key \"cores\"; known here are address, threads, memory"),
-      Rule("\"threads\": 1", "\"threads\": 0", 7, 46, "from 1 to 1024"),
-      Rule("\"threads\": 1", "\"threads\": 1.0", 7, 46, "whole number"),
-      Rule("\"512MB\"", "512", 7, 59, "must be a string, not a number"),
-      Rule("\"512MB\"", "\"512\"", 7, 59, "write a number and a unit"),
-      Rule("\"512MB\"", "\"0MB\"", 7, 59, "write a number and a unit"),
+      Rule("\"threads\": 1", "\"cores\": 1", 7, 36, "unknown key \"cores\"; known here are address, threads, memory"),
+      Rule("\"threads\": 1", "\"threads\": 0", 7, 47, "from 1 to 1024"),
+      Rule("\"threads\": 1", "\"threads\": 1.0", 7, 47, "whole number"),
+      Rule("\"512MB\"", "512", 7, 60, "must be a string, not a number"),
+      Rule("\"512MB\"", "\"512\"", 7, 60, "write a number and a unit"),
+      Rule("\"512MB\"", "\"0MB\"", 7, 60, "write a number and a unit"),
       Rule("192.168.1.12:7070", "192.168.1.12", 8, 27, "HOST:PORT"),
       Rule("192.168.1.12:7070", "192.168.1.12:0", 8, 27, "port of 1 to 65535"),
       Rule("\"10.0.0.12\"", "\"10.0.0.12:x\"", 8, 61, "must be HOST or HOST:PORT"),
@@ -164,7 +164,7 @@ import Testing
   func description() throws {
     let error = try #require(decodingError(try sample("\"512MB\"", "\"half\"")))
     #expect(
-      error.description == "topology.json:7:59: node \"cove\": \"memory\" is \"half\"; write a number and a unit, as "
+      error.description == "topology.json:7:60: node \"cove\": \"memory\" is \"half\"; write a number and a unit, as "
         + "\"512MB\", \"1.5GB\" or \"2GiB\"")
   }
 
