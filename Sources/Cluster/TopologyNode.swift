@@ -17,6 +17,13 @@ public struct TopologyNode: Sendable, Hashable {
   /// without a port, the port it listens on.
   public let advertise: String?
 
+  /// `advertise` as `host:port`, with the port the node listens on where it states none; nil without `advertise`.
+  public func advertised(listeningOn port: Int) -> String? {
+    guard let advertise, let parts = NodeAddress.split(advertise) else { return nil }
+    let host = parts.host.contains(":") ? "[\(parts.host)]" : parts.host
+    return "\(host):\(parts.port ?? port)"
+  }
+
   /// Whether `text` may be the name of a node.
   public static func isName(_ text: String) -> Bool {
     guard 1...nameLengthMax ~= text.utf8.count else { return false }
