@@ -67,7 +67,7 @@ let package = Package(
     tests("Scheduling", ["Tensors"]),
     tests("Sampling", ["Kernels", "Scheduling", "Tensors"]),
     tests("Engine", ["ModelGraph", "ModelSpec", "Kernels", "GGUF", "Tensors"]),
-    tests("Cluster", ["ModelSpec", "Tensors"]),
+    tests("Cluster", ["GGUF", "ModelSpec", "Tensors"]),
     tests("Wire", ["Cluster", "Tensors"]),
     tests("Transport", ["Wire", "Tensors"]),
     tests("Worker", ["Wire", "Tensors"]),

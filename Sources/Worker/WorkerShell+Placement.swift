@@ -105,12 +105,8 @@ extension WorkerShell {
   }
 
   private func check(_ placement: Placement, _ share: LoadedShare) throws {
-    let layers = share.spec.layers
-    guard placement.stages.first?.layers.lowerBound == layers.lowerBound,
-      placement.stages.last?.layers.upperBound == layers.upperBound
-    else {
-      throw WorkerError(.badShare, "the placement does not cover the model's \(layers.count) layers")
-    }
+    guard let problem = placement.problem(for: ModelFacts(share.spec)) else { return }
+    throw WorkerError(.badShare, "the coordinator's placement does not fit the model: \(problem)")
   }
 
   /// The nodes this one exchanges frames with: holders of its stages' experts, hosts of the stages whose experts it

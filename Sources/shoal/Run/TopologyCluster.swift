@@ -77,21 +77,26 @@ struct TopologyNodes {
     if let beyond { try Loopback.require(beyond, insecure: options.insecure) }
     let host = try beyond.map { try OutwardAddress.host(towards: $0) } ?? "127.0.0.1"
     for node in topology.nodes {
-      if let advertise = node.advertise {
-        advertised[node.name.value] = try HostPort(parsing: advertise.contains(":") ? advertise : advertise + ":0")
+      let name = node.name.value
+      if let address = addresses[name] {
+        if let text = node.advertised(listeningOn: Int(address.port)) {
+          advertised[name] = try HostPort(parsing: text)
+        }
+      } else {
+        // A worker of this machine simply listens where it is to be found.
+        let listen = try node.advertised(listeningOn: 0).map { try HostPort(parsing: $0) }
+        plans.append(Self.plan(node, topology, options, listen: listen ?? HostPort(host: host, port: 0)))
       }
-      guard node.address == .local else { continue }
-      plans.append(Self.plan(node, topology, options, host: host))
     }
   }
 
   private static func plan(
-    _ node: TopologyNode, _ topology: Topology, _ options: ClusterOptions, host: String
+    _ node: TopologyNode, _ topology: Topology, _ options: ClusterOptions, listen: HostPort
   ) -> LocalWorkerPlan {
     let threads =
       node.threads?.value ?? options.threads ?? topology.threadCount(of: node, cores: ClusterStarter.coreCount)
     var arguments = [
-      "worker", "--parent-pipe", "--listen", "\(HostPort(host: host, port: 0))", "--name", node.name.value.rawValue,
+      "worker", "--parent-pipe", "--listen", "\(listen)", "--name", node.name.value.rawValue,
       "--threads", "\(threads)", "--kernels", (options.kernels ?? .auto).rawValue,
     ]
     if let memory = node.memoryBytes { arguments += ["--memory", "\(memory.value)B"] }
