@@ -76,7 +76,7 @@ public struct NodePlan: Sendable {
   public let id: NodeID
   /// Where the coordinator reaches it; nil when that is told later (a worker that is just being started).
   public let address: HostPort?
-  /// Where the other nodes reach it, when that is elsewhere.
+  /// Where the other nodes reach it, when that is elsewhere; port 0 means the port it listens on.
   public let advertised: HostPort?
   /// Its pieces of weights.
   public let pieces: [PieceDescription]

@@ -43,7 +43,8 @@ extension CoordinatorCore {
   mutating func stepFailed(
     _ failure: StepFailed, _ header: FrameHeader, from index: Int, now: ContinuousClock.Instant
   ) {
-    guard isCurrent(header), let step = steps.removeValue(forKey: failure.step) else {
+    // Numbers of steps are never used twice, so the epoch does not matter: a worker without a placement has none.
+    guard header.term == configuration.term, let step = steps.removeValue(forKey: failure.step) else {
       return note("\(nodes[index].id) says that step \(failure.step), which is not in flight, failed")
     }
     scheduler.failed(failure.step)
