@@ -96,7 +96,7 @@ public struct CoordinatorTimeouts: Sendable, Hashable {
   /// Between two tries.
   public var redial: Duration = .milliseconds(200)
   /// For a node that prepares, since it last got on.
-  public var prepare: Duration = .seconds(120)
+  public var prepare: Duration = .seconds(300)
   /// For all nodes to switch to a prepared placement.
   public var activate: Duration = .seconds(30)
   /// For a step.

@@ -13,6 +13,7 @@ extension CoordinatorCore {
     guard isRunning else { return }
     while let batch = scheduler.next() {
       steps[batch.id] = StartedStep(batch: batch, startedAt: now)
+      lastStep = batch.id
       for entry in batch.entries {
         let job = JobID(rawValue: entry.sequence.rawValue)
         if jobs[job]?.firstStepAt == nil { jobs[job]?.firstStepAt = now }
@@ -28,6 +29,9 @@ extension CoordinatorCore {
     guard isCurrent(header) else { return note("a late step result of \(nodes[index].id) was dropped") }
     guard index == lastHost else {
       return violated(index, "answered step \(outcome.step), which is the last host's to answer", now: now)
+    }
+    guard steps[outcome.step] != nil || outcome.step > lastStep else {
+      return note("\(nodes[index].id) answered step \(outcome.step), which had ended")
     }
     let events: [SchedulerEvent]
     do {
@@ -55,6 +59,7 @@ extension CoordinatorCore {
       _ = scheduler.cancel(entry.sequence)
       if jobs[job]?.end == nil { fail(job, error) }
     }
+    if jobs.isEmpty { takeIdleReading() }
   }
 
   private func isCurrent(_ header: FrameHeader) -> Bool {
