@@ -1,0 +1,40 @@
+/// Every source file that declares a type, and is no mere extension (`Type+Topic.swift`), has a test file named after it, or is listed with the one that covers it.
+enum TestPresenceRule {
+  /// Whether a file declares a type at its top.
+  static func declaresType(_ tokens: [Token]) -> Bool {
+    var depth = 0
+    let code = tokens.withoutComments
+    let kinds: Set<String> = ["struct", "class", "enum", "actor", "protocol"]
+    for (index, token) in code.enumerated() {
+      if token.opens { depth += 1 }
+      if token.closes { depth -= 1 }
+      let isImport = index > 0 && code[index - 1].isWord("import")
+      if depth == 0, token.kind == .word, kinds.contains(token.text), !isImport { return true }
+    }
+    return false
+  }
+
+  /// - Parameters:
+  ///   - sources: names of the room's files that declare a type, without extension.
+  ///   - tests: names of the room's test files, without extension.
+  ///   - allTests: names of the test files of all rooms.
+  ///   - listed: source file to the test file that covers it.
+  static func differences(
+    room: String, sources: Set<String>, tests: Set<String>, allTests: Set<String>, listed: [String: String]
+  ) -> [String] {
+    var differences: [String] = []
+    for source in sources.sorted() where !tests.contains(source + "Tests") && listed[source] == nil {
+      differences.append("\(room)/\(source).swift has no \(source)Tests.swift and is not listed")
+    }
+    for (source, test) in listed.sorted(by: { $0.key < $1.key }) {
+      if !sources.contains(source) {
+        differences.append("\(room): \(source) declares no type any more, remove its entry")
+      } else if tests.contains(source + "Tests") {
+        differences.append("\(room): \(source) has tests of its own now, remove its entry")
+      } else if !allTests.contains(test) {
+        differences.append("\(room): \(test).swift, which should cover \(source), does not exist")
+      }
+    }
+    return differences
+  }
+}
