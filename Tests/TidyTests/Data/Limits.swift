@@ -14,7 +14,10 @@ enum Limits {
   static let roomsWithUncheckedUses: Set<String> = ["Tensors", "Kernels", "Transport"]
 
   /// How many public declarations of a room have no comment of their own.
-  static let undocumented: [String: Int] = [:]
+  static let undocumented: [String: Int] = [
+    "Cluster": 49, "Coordinator": 32, "Engine": 20, "Kernels": 5, "ModelGraph": 18, "ModelSpec": 14, "Scheduling": 19,
+    "ShardStore": 9, "Tensors": 11, "Transport": 30, "Wire": 135, "Worker": 16, "shoal": 1,
+  ]
 
   /// The files of `shoal` that may print.
   static let printingFiles: Set<String> = []
