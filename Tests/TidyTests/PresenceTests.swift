@@ -62,8 +62,13 @@ struct PresenceTests {
   func documentation() {
     var found: [String: Int] = [:]
     var violations: [Violation] = []
-    for path in repository.files(under: "Sources/", "swift") {
-      let missing = DocumentationRule.violations(repository.tokens(path), path: path)
+    let paths = repository.files(under: "Sources/", "swift")
+    let requirements = paths.reduce(into: Set<String>()) { names, path in
+      names.formUnion(DocumentationRule.requirements(repository.tokens(path)))
+    }
+    for path in paths {
+      let missing = DocumentationRule.violations(
+        repository.tokens(path), path: path, requirements: requirements)
       found[String(path.split(separator: "/")[1]), default: 0] += missing.count
       violations += missing
     }
@@ -72,7 +77,7 @@ struct PresenceTests {
     expectNone(differences + violations.filter { rooms.contains($0.path.split(separator: "/")[1]) }.map(\.description))
   }
 
-  @Test("public declarations without a comment are found, witnesses of the standard library are let off")
+  @Test("public declarations without a comment are found, what is said elsewhere is let off")
   func badDocumentation() {
     let source = """
       public import Tensors
@@ -82,20 +87,33 @@ struct PresenceTests {
       public static func a() {}
       public func b() {}
       // not said
-      public private(set) var c = 1
+      public private(set) var c: Int {
+        1
+      }
       public struct D: CustomStringConvertible {
         public var description: String { "" }
         public static func == (a: D, b: D) -> Bool { true }
-        public init(rawValue: Int) {}
-        public init(e: Int) {}
-        public init(g: Int, h: Int = 3) { self.g = g }
+        public init(rawValue: Int) {
+        }
+        public init(e: Int) {
+        }
+        public init(g: Int, h: Int = 3) {
+          self.g = g
+        }
         /// Said.
         public final class F {}
         public let g: Int
+        public func required() {}
+        public init() { g = 1 }
       }
       public extension D {}
+      protocol P { func required() }
       """
-    let violations = DocumentationRule.violations(Lexer.tokens(source), path: "f")
-    #expect(violations.map(\.line) == [6, 8, 9, 13, 17])
+    let tokens = Lexer.tokens(source)
+    let requirements = DocumentationRule.requirements(tokens)
+    #expect(requirements == ["required"])
+    let violations = DocumentationRule.violations(tokens, path: "f", requirements: requirements)
+    #expect(violations.map(\.line) == [6, 8, 11, 16])
+    #expect(DocumentationRule.violations(tokens, path: "f").map(\.line) == [6, 8, 11, 16, 24])
   }
 }

@@ -42,7 +42,8 @@ enum House {
         "CKernels", "Tensors", "Kernels", "GGUF", "Tokenization", "ModelSpec", "ModelGraph", "ShardStore", "Scheduling",
         "Sampling", "Engine", "Cluster", "Wire", "Transport", "Worker", "JobStore", "Coordinator", "HTTPAPI",
       ],
-      packages: ["ArgumentParser", "Logging"]),
+      packages: ["ArgumentParser", "Logging"],
+      foundationReason: "JSON reports of the commands"),
     Room(name: "ClusterTestKit", imports: ["Worker", "Coordinator"], isPlanned: true),
   ]
 

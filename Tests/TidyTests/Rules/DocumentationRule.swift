@@ -1,5 +1,5 @@
-/// Every public declaration has a documentation comment, but for what a protocol of the standard library says already
-/// and for initializers that only fill in what the documented properties are.
+/// Every public declaration has a documentation comment, but for what is said elsewhere: by a protocol that it
+/// fulfils, by the properties that an initializer fills in, or by name and type, of a property with at most a line of code.
 enum DocumentationRule {
   private static let modifiers: Set<String> = [
     "static", "final", "mutating", "nonmutating", "nonisolated", "override", "convenience", "required", "consuming",
@@ -7,16 +7,17 @@ enum DocumentationRule {
   ]
   private static let witnesses: Set<String> = [
     "description", "debugDescription", "hash", "encode", "rawValue", "RawValue", "next", "makeIterator", "startIndex",
-    "endIndex", "index", "allCases", "errorDescription", "Element", "Index", "Iterator",
+    "endIndex", "index", "allCases", "errorDescription", "distance", "advanced", "Element", "Index", "Iterator",
   ]
   private static let witnessLabels: Set<String> = [
     "rawValue", "from", "integerLiteral", "stringLiteral", "arrayLiteral", "dictionaryLiteral", "floatLiteral",
   ]
 
-  static func violations(_ tokens: [Token], path: String) -> [Violation] {
+  /// - Parameter requirements: names that protocols of the project require and document.
+  static func violations(_ tokens: [Token], path: String, requirements: Set<String> = []) -> [Violation] {
     tokens.indices.compactMap { index in
-      guard tokens[index].isWord("public") || tokens[index].isWord("open"),
-        let (keyword, name) = declaration(after: index, in: tokens), !isDocumented(index, in: tokens)
+      guard tokens[index].isWord("public"), let (keyword, name) = declaration(after: index, in: tokens),
+        !requirements.contains(name), !isDocumented(index, in: tokens)
       else { return nil }
       return Violation(path: path, line: tokens[index].line, message: "public \(keyword) \(name) has no comment")
     }
@@ -44,7 +45,7 @@ enum DocumentationRule {
     let declares: Set<String> = [
       "func", "var", "let", "init", "subscript", "struct", "class", "enum", "actor", "protocol", "typealias", "case",
     ]
-    guard declares.contains(keyword), !witnesses.contains(name) else { return nil }
+    guard declares.contains(keyword), !witnesses.contains(name), !isShort(position, in: tokens) else { return nil }
     if keyword == "init" {
       name = tokens[position + 2].text
       if witnessLabels.contains(name) || isMemberwise(position, in: tokens) { return nil }
@@ -52,6 +53,27 @@ enum DocumentationRule {
     // Operators witness Equatable, Comparable or arithmetic.
     if keyword == "func", tokens[position + 1].kind == .mark { return nil }
     return (keyword, name)
+  }
+
+  /// The functions and properties that a file's protocols require.
+  static func requirements(_ tokens: [Token]) -> Set<String> {
+    let code = tokens.withoutComments
+    var names: Set<String> = []
+    for index in code.indices where code[index].isWord("protocol") {
+      guard let open = code[index...].firstIndex(where: { $0.isMark("{") }) else { continue }
+      for position in open..<code.closing(open) where ["func", "var"].contains(code[position].text) {
+        names.insert(code[position + 1].text)
+      }
+    }
+    return names
+  }
+
+  /// Whether the declaration at `index` is a property with at most a line of code, or an initializer of one line.
+  private static func isShort(_ index: Int, in tokens: [Token]) -> Bool {
+    guard ["let", "var", "init"].contains(tokens[index].text) else { return false }
+    let line = tokens[index...].prefix { $0.line == tokens[index].line && !$0.isComment }
+    guard let brace = line.firstIndex(where: { $0.isMark("{") }) else { return tokens[index].text != "init" }
+    return tokens[tokens.closing(brace)].line == tokens[index].line || line[..<brace].contains { $0.isMark("=") }
   }
 
   /// Whether the initializer at `index` does nothing but `self.name = name`.
