@@ -30,7 +30,7 @@ struct TextTests {
       ```
       [e](nothing)
       ```
-      docs/there.md, docs/gone.md. and /docs/else.md
+      docs/there.md, docs/gone.md. and /docs/else.md, the neighbour's docs/theirs.md
       """
     let exists = { (path: String) in path == "LICENSE" || path == "docs/there.md" }
     #expect(TextRule.brokenLinks(text, path: "docs/x.md", exists: exists).map(\.message).count == 1)

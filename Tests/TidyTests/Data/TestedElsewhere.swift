@@ -4,6 +4,7 @@ enum TestedElsewhere {
   static let rooms: [String: [String: [String]]] = [
     "Coordinator": [
       "CoordinatorClientTests": ["ClientCore", "CoordinatorHandle"],
+      "CoordinatorJobTests": ["CoordinatorCore", "CoordinatorShell", "CountersBook"],
       "JobSummaryTests": ["JSONText"],
       "LocalWorkersTests": ["ChildOutput", "PosixThread", "SpawnedChild"],
     ],
@@ -74,7 +75,6 @@ enum TestedElsewhere {
       "NodeAddress", "ReplicaChoice", "TextTable", "Topology", "TopologyDecoder", "TopologyDrawing", "TopologyFields",
       "TopologyNode", "TopologyReport",
     ],
-    "Coordinator": ["CoordinatorCore", "CoordinatorShell", "CountersBook"],
     "Transport": [
       "AcceptLoop", "Acceptor", "BlockingFrames", "ControlHandler", "ControlLinks", "DataPlaneInbox", "DataSocket",
       "Dialer", "OutgoingFrame", "PlatformThread", "SocketAddress", "SocketOptions", "StreamBuffer", "TCPControlPlane",

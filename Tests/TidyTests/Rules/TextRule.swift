@@ -67,11 +67,13 @@ enum TextRule {
     return parts.joined(separator: "/")
   }
 
-  /// Pages that a text names as `docs/...` and that do not exist.
+  /// Pages of ours that a text names as `docs/...` and that do not exist.
   static func missingPages(_ text: String, path: String, exists: (String) -> Bool) -> [Violation] {
     lines(text).flatMap { number, line in
       line.ranges(of: "docs/").compactMap { range in
-        if range.lowerBound > line.startIndex, "./".contains(line[line.index(before: range.lowerBound)]) { return nil }
+        // Part of a longer path, or of somebody else's project.
+        let before = line[..<range.lowerBound]
+        if before.hasSuffix("/") || before.hasSuffix(".") || before.hasSuffix("'s ") { return nil }
         var page = line[range.lowerBound...].prefix { $0.isLetter || $0.isNumber || "/._-".contains($0) }
         while page.last == "." { page.removeLast() }
         guard page.hasSuffix(".md") || page.hasSuffix(".json"), !exists(String(page)) else { return nil }
