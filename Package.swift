@@ -41,7 +41,9 @@ let rooms: [Target] = [
   room("Wire", ["Cluster", "Scheduling", "ModelSpec", "Tensors"]),
   room("Transport", ["Wire", "Tensors", logging] + nio),
   room("Worker", ["Engine", "ShardStore", "Transport", "Wire", "Cluster", "Tensors", logging]),
-  room("Coordinator", ["Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "Tensors", logging]),
+  room(
+    "Coordinator",
+    ["Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "Tensors", logging]),
 ]
 
 let package = Package(
@@ -73,5 +75,6 @@ let package = Package(
     tests("Worker", ["Wire", "Tensors"]),
     tests("Coordinator", ["Wire", "Tensors"]),
     tests("shoal"),
+    .testTarget(name: "TidyTests", swiftSettings: settings),
   ]
 )
