@@ -49,7 +49,10 @@ public final class TCPDataPlane: DataPlane {
   public func configure(_ configuration: DataPlaneConfiguration) {
     let previous = self.configuration
     self.configuration = configuration
-    if previous?.cluster != configuration.cluster { connections = [:] }
+    if previous?.cluster != configuration.cluster {
+      for connection in connections.values { connection.endSocket() }
+      connections = [:]
+    }
     if previous?.term != configuration.term { restartGreetings() }
     announcements = []
     slots = Array(repeating: nil, count: (configuration.peers.map(\.index.rawValue).max() ?? -1) + 1)
