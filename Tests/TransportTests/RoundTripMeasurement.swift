@@ -17,7 +17,7 @@ struct RoundTripMeasurement {
     print("\(name): median \(sorted[sorted.count / 2]), 99 % \(sorted[99 * sorted.count / 100])")
   }
 
-  @Test("round trip of 2 KiB between two threads", arguments: [0, 20, 200])
+  @Test("round trip of 2 KiB between two threads", arguments: [0, 10, 50])
   func dataPlane(spinMicroseconds: Int) throws {
     let spin = Duration.microseconds(spinMicroseconds)
     let cove = try TCPNode("cove", spin: spin)
