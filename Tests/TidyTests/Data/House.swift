@@ -34,7 +34,7 @@ enum House {
     Room(
       name: "Coordinator",
       imports: ["Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "JobStore"],
-      packages: ["NIOCore", "NIOPosix", "Logging"]),
+      packages: ["Logging"]),
     Room(name: "HTTPAPI", imports: [], isPlanned: true),
     Room(
       name: "shoal",
