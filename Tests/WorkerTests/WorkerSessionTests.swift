@@ -1,4 +1,5 @@
 import Kernels
+import ShardStore
 import Tensors
 import Testing
 import Transport
