@@ -7,7 +7,7 @@ enum TestedElsewhere {
       "CoordinatorJobTests": ["CoordinatorCore", "CoordinatorShell", "CountersBook"],
       "CoordinatorTCPTests": ["CoordinatorHandle"],
       "JobSummaryTests": ["JSONText"],
-      "LocalWorkersTests": ["ChildOutput", "PosixThread", "SpawnedChild"],
+      "LocalWorkersTests": ["ChildOutput", "SpawnedChild"],
     ],
     "Engine": [
       "SamplingStateTests": ["Engine", "EngineConfiguration", "ExchangeScratch", "ExpertRequest"]
