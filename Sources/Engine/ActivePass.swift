@@ -12,6 +12,8 @@ final class StepProgress {
   /// may attend to that one's keys.
   var trunkDone: [LayerIndex]
   var finishedPasses = 0
+  /// For each pass whether it is, or was, here.
+  var hasBegun: [Bool]
   /// The last host's results so far.
   var results: [StepResult] = []
 
@@ -20,6 +22,7 @@ final class StepProgress {
     self.phase = phase
     self.stage = stage
     self.passCount = passCount
+    hasBegun = Array(repeating: false, count: passCount)
     trunkDone = Array(repeating: stage.layers.lowerBound, count: passCount)
   }
 }

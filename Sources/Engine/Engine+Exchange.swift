@@ -73,14 +73,16 @@ extension Engine {
   public func makeRequest(
     _ key: ExchangeKey, from node: Int, rowCount: Int, choiceCount: Int
   ) throws(EngineError) -> ExpertRequest {
-    let request = spareRequests.popLast() ?? ExpertRequest(model, rowCapacity: configuration.rowCapacity)
-    guard rowCount <= request.rowCapacity, choiceCount <= request.choiceCapacity,
-      configuration.spec.layers.contains(key.layer)
+    guard (1...configuration.rowCapacity).contains(rowCount),
+      (1...rowCount * model.expertsPerToken).contains(choiceCount), configuration.spec.layers.contains(key.layer)
     else {
-      spareRequests.append(request)
       throw EngineError(
         .protocolViolation, "node \(node) sent \(rowCount) rows with \(choiceCount) choices for layer \(key.layer)")
     }
+    guard peerDecode.count + peerPrefill.count < Self.requestLimit else {
+      throw EngineError(.capacity, "\(Self.requestLimit) requests for experts wait already")
+    }
+    let request = spareRequests.popLast() ?? ExpertRequest(model, rowCapacity: configuration.rowCapacity)
     request.begin(key, from: node, rowCount: rowCount)
     return request
   }
@@ -97,11 +99,7 @@ extension Engine {
       guard request.has(forward.expertForms[request.key.layer.rawValue]) else {
         throw EngineError(.protocolViolation, "the rows for layer \(request.key.layer) came in another form")
       }
-      for choice in 0..<rows.choiceCount
-      where !forward.shard.holds(.init(Int(rows.experts[choice])), of: request.key.layer) {
-        throw EngineError(
-          .protocolViolation, "expert \(rows.experts[choice]) of layer \(request.key.layer) is not on this node")
-      }
+      try checkChoices(rows)
       for form in forward.expertForms[request.key.layer.rawValue] {
         for row in 0..<request.rowCount {
           let base = request.activations(form, row: row)
@@ -115,6 +113,30 @@ extension Engine {
       try outlet?.answer(request, sums: UnsafePointer(requestSums.int64s))
     } catch {
       outlet?.refuse(request, because: error)
+    }
+  }
+}
+
+extension Engine {
+  /// Most requests of peers that may wait; a host has one for each of its passes.
+  static let requestLimit = 1024
+
+  /// Every chosen expert must be here, and no row may choose one twice: the experts' buffers are made for one choice
+  /// of an expert a row.
+  private func checkChoices(_ rows: RoutedRows) throws(EngineError) {
+    let lastRow = exchangeScratch.lastRowOfExpert
+    lastRow.update(repeating: -1, count: model.expertCount)
+    for row in 0..<rows.rowCount {
+      for choice in Int(rows.firstChoice[row])..<Int(rows.firstChoice[row + 1]) {
+        let expert = Int(rows.experts[choice])
+        guard forward.shard.holds(.init(expert), of: rows.layer) else {
+          throw EngineError(.protocolViolation, "expert \(expert) of layer \(rows.layer) is not on this node")
+        }
+        guard lastRow[expert] != Int32(row) else {
+          throw EngineError(.protocolViolation, "a row for layer \(rows.layer) chose expert \(expert) twice")
+        }
+        lastRow[expert] = Int32(row)
+      }
     }
   }
 }

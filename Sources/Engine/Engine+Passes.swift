@@ -25,11 +25,17 @@ extension Engine {
     return result
   }
 
+  /// Most passes of a step: frames number them with 16 bits.
+  static let passLimit = 65_535
+
   func open(
     _ step: StepID, _ phase: StepPhase, _ stage: HostedStageState, passCount: Int
   ) throws -> StepProgress {
     let key = StepKey(step: step, stage: stage.index)
     guard steps[key] == nil else { throw EngineError(.protocolViolation, "step \(step) is already under way") }
+    guard passCount <= Self.passLimit else {
+      throw EngineError(.capacity, "step \(step) has \(passCount) passes; \(Self.passLimit) are allowed")
+    }
     let progress = StepProgress(id: step, phase: phase, stage: stage, passCount: passCount)
     steps[key] = progress
     return progress
@@ -53,6 +59,7 @@ extension Engine {
     forward.begin(pass)
     let active = ActivePass(pass: pass, progress: progress, index: index, entries: entries)
     passes.append(active)
+    progress.hasBegun[index] = true
     return active
   }
 
@@ -82,8 +89,7 @@ extension Engine {
         rowCount: active.pass.rowCount)
       try outlet?.handOver(handOver, toStage: progress.stage.index + 1)
     }
-    passes.removeAll { $0 === active }
-    sparePasses.append(active.pass)
+    retire(active)
     progress.finishedPasses += 1
     guard progress.finishedPasses == progress.passCount else { return }
     steps[StepKey(step: progress.id, stage: progress.stage.index)] = nil

@@ -11,6 +11,11 @@ struct SamplingState {
   private(set) var history: [TokenID]
   /// Position after the last token of `history`.
   private(set) var end: Int
+  /// Tokens at the end of `history` that can be dropped and still leave what penalties look at.
+  private var spare = 0
+
+  /// How far a sequence can always go back once it was sampled for so often.
+  static let rewindMax = 64
 
   init(_ opening: SequenceOpening, end: Int) {
     parameters = opening.sampling
@@ -19,19 +24,26 @@ struct SamplingState {
   }
 
   /// Makes `position` the next one to be sampled: a step that runs again drops what it sampled before.
+  /// - Throws: `EngineError` when the history does not reach that far, or ends before it.
   mutating func rewind(to position: Int) throws(EngineError) {
-    guard position <= end, end - position <= history.count else {
-      throw EngineError(.protocolViolation, "a token is wanted at position \(position); the history ends at \(end)")
+    guard position <= end, end - position <= spare else {
+      throw EngineError(
+        .protocolViolation,
+        "a token is wanted at position \(position); the sequence was opened for \(end - spare) to \(end)")
     }
     history.removeLast(end - position)
+    spare -= end - position
     end = position
   }
 
   mutating func append(_ token: TokenID) {
     history.append(token)
     end += 1
-    let surplus = history.count - 2 * max(1, parameters.penaltyWindow)
-    if surplus > 0 { history.removeFirst(history.count - max(1, parameters.penaltyWindow)) }
+    spare += 1
+    let window = max(0, min(parameters.penaltyWindow, SamplingParameters.penaltyWindowMax))
+    guard history.count > 2 * (window + Self.rewindMax) else { return }
+    history.removeFirst(history.count - window - Self.rewindMax)
+    spare = min(spare, Self.rewindMax)
   }
 }
 
@@ -60,6 +72,9 @@ extension Engine {
         let count = min(rows, entry.rowCount)
         let values = logitRows(row..<row + count)
         row += count
+        guard values.allSatisfy(\.isFinite) else {
+          throw EngineError(.forward, "a logit of sequence \(entry.sequence) is not finite; is the model file damaged?")
+        }
         return StepResult(
           sequence: entry.sequence, position: end - 1, outcome: .logits(rows: count, values: Array(values)))
       case .token:

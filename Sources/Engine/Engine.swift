@@ -14,7 +14,7 @@ public final class Engine {
   let forward: Forward
   let model: Hyperparameters
   let stages: [HostedStageState]
-  var sampler = Sampler()
+  let sampler: Sampler
   /// What the last host knows of the sequences it samples for.
   var samplingStates: [SequenceID: SamplingState] = [:]
 
@@ -56,10 +56,11 @@ public final class Engine {
       return HostedStageState(
         stage, cache: KVCache(layout: layout, context: configuration.context, sequences: configuration.sequences))
     }
+    sampler = Sampler(kernels: kernels)
     exchangeScratch = ExchangeScratch(
       model, rowCapacity: configuration.rowCapacity, nodeCount: nodeCount, ownNode: ownNode)
     requestSums = AlignedBuffer(byteCount: 8 * configuration.rowCapacity * model.hiddenSize)
-    logits = AlignedBuffer(byteCount: 4 * configuration.rowCapacity * model.vocabularySize)
+    logits = AlignedBuffer(byteCount: configuration.logitBytes)
   }
 
   /// Whether anything is queued, ready or not.
@@ -77,6 +78,10 @@ public final class Engine {
         throw EngineError(.protocolViolation, "this node does not host the first stage")
       }
       release(step.released)
+      for entry in step.entries where entry.tokens.count != entry.rowCount {
+        throw EngineError(
+          .protocolViolation, "an entry has \(entry.tokens.count) tokens for \(entry.rowCount) rows")
+      }
       let slices = slice(step.entries)
       let progress = try open(step.id, step.phase, stage, passCount: slices.count)
       guard !slices.isEmpty else { return try finishEmpty(progress, released: step.released) }
@@ -84,10 +89,6 @@ public final class Engine {
         let active = try makePass(progress, index: index, entries: entries)
         var row = 0
         for entry in entries {
-          guard entry.tokens.count == entry.rowCount else {
-            throw EngineError(
-              .protocolViolation, "an entry has \(entry.tokens.count) tokens for \(entry.rowCount) rows")
-          }
           try forward.embed(entry.tokens, into: active.pass, row: row)
           row += entry.rowCount
         }
@@ -110,12 +111,12 @@ public final class Engine {
         try steps[key] ?? open(handOver.step, handOver.phase, stage, passCount: handOver.passCount)
       guard handOver.passCount > 0 else { return try finishEmpty(progress, released: handOver.released) }
       let rowCount = handOver.entries.reduce(0) { $0 + $1.rowCount }
-      guard handOver.passCount == progress.passCount, handOver.pass < progress.passCount,
-        rowCount == handOver.rowCount, rowCount <= configuration.rowCapacity,
-        !passes.contains(where: { $0.progress === progress && $0.index == handOver.pass })
+      guard handOver.passCount == progress.passCount, (0..<progress.passCount).contains(handOver.pass),
+        rowCount == handOver.rowCount, rowCount <= configuration.rowCapacity, handOver.phase == progress.phase
       else {
         throw EngineError(.protocolViolation, "a pass of step \(handOver.step) does not fit its step")
       }
+      guard !progress.hasBegun[handOver.pass] else { return }
       let active = try makePass(progress, index: handOver.pass, entries: handOver.entries)
       active.pass.hidden.update(from: handOver.rows, count: rowCount * model.hiddenSize)
       if !handOver.released.isEmpty { releasedInStep[handOver.step] = handOver.released }
@@ -128,11 +129,14 @@ public final class Engine {
   public func abandon(_ step: StepID) {
     steps = steps.filter { $0.key.step != step }
     releasedInStep[step] = nil
-    passes.removeAll { active in
-      guard active.progress.id == step else { return false }
-      sparePasses.append(active.pass)
-      return true
-    }
+    for active in passes where active.progress.id == step { retire(active) }
+  }
+
+  /// Takes a pass out and keeps its memory for another one; nothing happens when it is out already.
+  func retire(_ active: ActivePass) {
+    guard let index = passes.firstIndex(where: { $0 === active }) else { return }
+    passes.remove(at: index)
+    sparePasses.append(active.pass)
   }
 
   /// Frees what ended sequences held here, and drops work that was still under way for them.

@@ -1,3 +1,4 @@
+import ModelGraph
 public import ModelSpec
 public import Tensors
 
@@ -40,5 +41,33 @@ public struct EngineConfiguration: Sendable {
     self.context = context
     self.sequences = sequences
     self.rowCapacity = rowCapacity
+  }
+}
+
+extension EngineConfiguration {
+  /// Bytes that keys and values take when all sequences are as long as they may be; `Int.max` when that is past
+  /// counting.
+  public var keyValueBytes: Int {
+    let blocks = (context - 1) / KVType.blockPositions + 1
+    let positions = Self.product(Self.product(blocks, KVType.blockPositions), sequences)
+    let layers = stages.reduce(0) { $0 + $1.layers.count }
+    return Self.product(positions, spec.keyValueBytes(kvType) * layers)
+  }
+
+  /// Bytes of scratch memory: buffers of the forward pass, of the exchange with other nodes, and of four passes for
+  /// each hosted stage.
+  public func scratchBytes(threads: Int) -> Int {
+    let model = spec.hyperparameters
+    let passes = 4 * max(1, stages.count) * Pass.byteCount(model, rowCapacity: rowCapacity)
+    return Forward.scratchBytes(model, rowCapacity: rowCapacity, threads: threads) + passes
+      + 8 * rowCapacity * model.hiddenSize + logitBytes
+  }
+
+  /// Bytes of the logits of one pass; only the last host makes any.
+  var logitBytes: Int { stages.contains { $0.isLast } ? 4 * rowCapacity * spec.hyperparameters.vocabularySize : 0 }
+
+  private static func product(_ left: Int, _ right: Int) -> Int {
+    let (product, overflow) = left.multipliedReportingOverflow(by: right)
+    return overflow ? .max : product
   }
 }

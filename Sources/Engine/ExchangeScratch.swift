@@ -16,13 +16,15 @@ final class ExchangeScratch {
   let sourceRows: UnsafeMutablePointer<Int32>
   /// Choices that fell on each node, `[nodeCount]`.
   let choicesOfNode: UnsafeMutablePointer<Int32>
+  /// The last row that chose each expert, `[expertCount]`.
+  let lastRowOfExpert: UnsafeMutablePointer<Int32>
   private let buffers: [AlignedBuffer]
 
   init(_ model: Hyperparameters, rowCapacity: Int, nodeCount: Int, ownNode: Int) {
     self.nodeCount = nodeCount
     self.ownNode = ownNode
     let choices = rowCapacity * model.expertsPerToken
-    buffers = [choices, rowCapacity, rowCapacity + 1, choices, choices, rowCapacity, nodeCount].map {
+    buffers = [choices, rowCapacity, rowCapacity + 1, choices, choices, rowCapacity, nodeCount, model.expertCount].map {
       AlignedBuffer(byteCount: 4 * $0)
     }
     let integers = buffers.map { $0.base.assumingMemoryBound(to: Int32.self) }
@@ -33,6 +35,7 @@ final class ExchangeScratch {
     weights = buffers[4].floats
     sourceRows = integers[5]
     choicesOfNode = integers[6]
+    lastRowOfExpert = integers[7]
   }
 
   /// Counts how many choices fell on each node.

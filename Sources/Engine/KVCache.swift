@@ -39,7 +39,14 @@ final class KVCache {
       throw EngineError(.capacity, "sequence \(sequence) wants \(positions) positions, more than the context allows")
     }
     var table = tables[sequence] ?? Table(blocks: .allocate(capacity: max(1, blocksPerSequence)))
-    defer { tables[sequence] = table }
+    defer {
+      // A sequence that got nothing leaves nothing behind.
+      if table.count > 0 || needed == 0 {
+        tables[sequence] = table
+      } else {
+        table.blocks.deallocate()
+      }
+    }
     while table.count < needed {
       table.blocks[table.count] = try takeBlock()
       table.count += 1

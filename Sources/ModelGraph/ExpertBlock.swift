@@ -40,12 +40,7 @@ final class ExpertBlock {
     self.team = team
     let choices = rowCapacity * model.expertsPerToken
     choiceCapacity = choices
-    let innerBytes = 4 * choices * model.expertWidth
-    let sizes = [
-      4 * choices, 4 * choices, 4 * (rowCapacity + 1), 4 * choices, 4 * choices, 4 * (model.expertCount + 1),
-      4 * model.expertCount, innerBytes, innerBytes,
-    ]
-    buffers = sizes.map { AlignedBuffer(byteCount: $0) }
+    buffers = Self.sizes(model, rowCapacity: rowCapacity).map { AlignedBuffer(byteCount: $0) }
     chosen = buffers[0].base.assumingMemoryBound(to: Int32.self)
     chosenWeights = buffers[1].floats
     firstChoice = buffers[2].base.assumingMemoryBound(to: Int32.self)
@@ -67,4 +62,24 @@ final class ExpertBlock {
   }
 
   deinit { failed.deallocate() }
+
+  /// Bytes of each of the buffers.
+  private static func sizes(_ model: Hyperparameters, rowCapacity: Int) -> [Int] {
+    let choices = rowCapacity * model.expertsPerToken
+    let innerBytes = 4 * choices * model.expertWidth
+    return [
+      4 * choices, 4 * choices, 4 * (rowCapacity + 1), 4 * choices, 4 * choices, 4 * (model.expertCount + 1),
+      4 * model.expertCount, innerBytes, innerBytes,
+    ]
+  }
+
+  /// Bytes a block takes.
+  static func byteCount(_ model: Hyperparameters, rowCapacity: Int, threads: Int) -> Int {
+    let choices = rowCapacity * model.expertsPerToken
+    let rows = ActivationForm.allCases.reduce(0) {
+      $0 + $1.rowStride(elements: model.hiddenSize) + $1.rowStride(elements: model.expertWidth)
+    }
+    return sizes(model, rowCapacity: rowCapacity).reduce(0, +) + choices * rows
+      + threads * 4 * rowCapacity * Self.tileRows
+  }
 }

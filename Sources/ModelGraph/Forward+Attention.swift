@@ -76,7 +76,7 @@ extension Forward {
   func prepareNormed(_ form: ActivationForm, _ pass: Pass) throws(ModelGraphError) {
     let activations = workspace.activations(form)
     guard prepare(form, workspace.normed, width: model.hiddenSize, rows: pass.rowCount, into: activations) else {
-      throw ModelGraphError.notFinite("the hidden state before", layer: pass.layer)
+      throw ModelGraphError.notFinite("the normalised hidden state", layer: pass.layer)
     }
   }
 

@@ -20,7 +20,7 @@ extension Forward {
     multiply(
       weights.router, workspace.activations(routerForm), routerForm.rowStride(elements: model.hiddenSize), rows,
       into: workspace.routerScores, outputStride: model.expertCount)
-    for row in 0..<rows { choose(row, block) }
+    for row in 0..<rows where !choose(row, block) { throw ModelGraphError.notFinite("the router", layer: pass.layer) }
     block.firstChoice[rows] = Int32(rows * model.expertsPerToken)
     var activations = ActivationSet()
     for form in expertForms[pass.layer.rawValue] {
@@ -33,7 +33,8 @@ extension Forward {
   }
 
   /// Top-k of one row's router scores, as the family weights them.
-  private func choose(_ row: Int, _ block: ExpertBlock) {
+  /// - Returns: false when a weight is not finite, because the scores are not.
+  private func choose(_ row: Int, _ block: ExpertBlock) -> Bool {
     let count = model.expertsPerToken
     let scores = workspace.routerScores + row * model.expertCount
     let chosen = block.chosen + row * count
@@ -48,8 +49,9 @@ extension Forward {
         chosenWeights[choice] = scores[Int(chosen[choice])]
         sum += chosenWeights[choice]
       }
-      guard normalised else { return }
+      guard normalised else { return sum.isFinite }
       for choice in 0..<count { chosenWeights[choice] /= sum }
+      return sum.isFinite && sum > 0
     }
   }
 }

@@ -35,6 +35,12 @@ public final class Forward {
     expertBlock = ExpertBlock(model, kernels: kernels, team: team, rowCapacity: rowCapacity)
   }
 
+  /// Bytes of scratch memory that a forward pass takes, whatever the node holds.
+  public static func scratchBytes(_ model: Hyperparameters, rowCapacity: Int, threads: Int) -> Int {
+    Workspace.byteCount(model, rowCapacity: rowCapacity, threads: threads)
+      + ExpertBlock.byteCount(model, rowCapacity: rowCapacity, threads: threads)
+  }
+
   /// Writes the embeddings of tokens into the pass' residual rows, from `row` on.
   /// - Throws: `ModelGraphError` for a token outside the vocabulary.
   public func embed(_ tokens: some Sequence<TokenID>, into pass: Pass, row: Int) throws(ModelGraphError) {

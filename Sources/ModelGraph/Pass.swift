@@ -33,10 +33,7 @@ public final class Pass {
     let model = spec.hyperparameters
     self.rowCapacity = rowCapacity
     hiddenSize = model.hiddenSize
-    let elements = rowCapacity * model.hiddenSize
-    let angles = rowCapacity * model.ropeSize / 2
-    let sizes = [4 * elements, 8 * elements, 4 * rowCapacity, 4 * angles, 4 * angles]
-    buffers = sizes.map { AlignedBuffer(byteCount: $0) }
+    buffers = Self.sizes(model, rowCapacity: rowCapacity).map { AlignedBuffer(byteCount: $0) }
     hidden = buffers[0].floats
     accumulators = buffers[1].int64s
     exponents = buffers[2].base.assumingMemoryBound(to: Int32.self)
@@ -44,6 +41,17 @@ public final class Pass {
     sines = buffers[4].floats
     positions = Array(repeating: 0, count: rowCapacity)
     tables = Array(repeating: nil, count: rowCapacity)
+  }
+
+  private static func sizes(_ model: Hyperparameters, rowCapacity: Int) -> [Int] {
+    let elements = rowCapacity * model.hiddenSize
+    let angles = rowCapacity * model.ropeSize / 2
+    return [4 * elements, 8 * elements, 4 * rowCapacity, 4 * angles, 4 * angles]
+  }
+
+  /// Bytes a pass takes.
+  public static func byteCount(_ model: Hyperparameters, rowCapacity: Int) -> Int {
+    sizes(model, rowCapacity: rowCapacity).reduce(0, +)
   }
 
   /// Empties the pass and puts it before `layer`.

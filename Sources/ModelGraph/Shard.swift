@@ -53,14 +53,17 @@ public final class Shard {
   private(set) var output: WeightMatrix?
   private(set) var outputNorm: UnsafePointer<Float>?
   private var trunks: [TrunkWeights?]
+  /// For each layer its experts by index; empty for a layer of which none is held.
   private var experts: [[ExpertWeights?]]
+  private let expertCount: Int
   private(set) var pieces: [PieceID: LoadedPiece] = [:]
   private let outputUsesEmbedding: Bool
 
   public init(spec: ModelSpec) {
     let model = spec.hyperparameters
     trunks = Array(repeating: nil, count: model.layerCount)
-    experts = Array(repeating: Array(repeating: nil, count: model.expertCount), count: model.layerCount)
+    experts = Array(repeating: [], count: model.layerCount)
+    expertCount = model.expertCount
     outputUsesEmbedding = spec.outputUsesEmbedding
   }
 
@@ -76,12 +79,15 @@ public final class Shard {
       outputNorm = piece.vector(.outputNorm)
       if !outputUsesEmbedding { output = piece.matrix(.output) }
     case .trunk(let layer): trunks[layer.rawValue] = TrunkWeights(piece)
-    case .expert(let layer, let expert): experts[layer.rawValue][expert.rawValue] = ExpertWeights(piece)
+    case .expert(let layer, let expert):
+      if experts[layer.rawValue].isEmpty { experts[layer.rawValue] = Array(repeating: nil, count: expertCount) }
+      experts[layer.rawValue][expert.rawValue] = ExpertWeights(piece)
     }
   }
 
   /// Takes a piece out and returns it, so that its memory can be given back.
   public func remove(_ id: PieceID) -> LoadedPiece? {
+    guard let piece = pieces.removeValue(forKey: id) else { return nil }
     switch id {
     case .header: break
     case .embedding:
@@ -93,7 +99,7 @@ public final class Shard {
     case .trunk(let layer): trunks[layer.rawValue] = nil
     case .expert(let layer, let expert): experts[layer.rawValue][expert.rawValue] = nil
     }
-    return pieces.removeValue(forKey: id)
+    return piece
   }
 
   /// Whether this node holds an expert.

@@ -25,11 +25,7 @@ final class Workspace {
 
   init(_ model: Hyperparameters, rowCapacity: Int, threads: Int) {
     self.rowCapacity = rowCapacity
-    let queryWidth = model.headCount * max(model.keyHeadSize, model.valueHeadSize)
-    let keyWidth = model.keyValueHeadCount * model.keyHeadSize
-    let valueWidth = model.keyValueHeadCount * model.valueHeadSize
-    let widths = [model.hiddenSize, queryWidth, keyWidth, valueWidth, queryWidth, model.hiddenSize, model.expertCount]
-    buffers = widths.map { AlignedBuffer(byteCount: 4 * rowCapacity * $0) }
+    buffers = Self.floatCounts(model).map { AlignedBuffer(byteCount: 4 * rowCapacity * $0) }
     normed = buffers[0].floats
     queries = buffers[1].floats
     keys = buffers[2].floats
@@ -37,18 +33,40 @@ final class Workspace {
     attended = buffers[4].floats
     projected = buffers[5].floats
     routerScores = buffers[6].floats
-    let widest = max(model.hiddenSize, queryWidth)
     activationBuffers = ActivationForm.allCases.map {
-      AlignedBuffer(byteCount: rowCapacity * $0.rowStride(elements: widest))
+      AlignedBuffer(byteCount: rowCapacity * $0.rowStride(elements: Self.widest(model)))
     }
-    let group = model.headCount / model.keyValueHeadCount
-    let scratch = Kernels.attentionScratch + group * (2 + model.valueHeadSize)
-    threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * scratch) }
+    threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * Self.threadFloats(model)) }
     failed = .allocate(capacity: 1)
     failed.initialize(to: false)
   }
 
   deinit { failed.deallocate() }
+
+  /// Values of a row in each of the buffers.
+  private static func floatCounts(_ model: Hyperparameters) -> [Int] {
+    let keyWidth = model.keyValueHeadCount * model.keyHeadSize
+    let valueWidth = model.keyValueHeadCount * model.valueHeadSize
+    let query = queryWidth(model)
+    return [model.hiddenSize, query, keyWidth, valueWidth, query, model.hiddenSize, model.expertCount]
+  }
+
+  private static func queryWidth(_ model: Hyperparameters) -> Int {
+    model.headCount * max(model.keyHeadSize, model.valueHeadSize)
+  }
+
+  private static func widest(_ model: Hyperparameters) -> Int { max(model.hiddenSize, queryWidth(model)) }
+
+  private static func threadFloats(_ model: Hyperparameters) -> Int {
+    Kernels.attentionScratch + model.headCount / model.keyValueHeadCount * (2 + model.valueHeadSize)
+  }
+
+  /// Bytes a workspace takes.
+  static func byteCount(_ model: Hyperparameters, rowCapacity: Int, threads: Int) -> Int {
+    let floats = rowCapacity * floatCounts(model).reduce(0, +) + threads * threadFloats(model)
+    return 4 * floats
+      + ActivationForm.allCases.reduce(0) { $0 + rowCapacity * $1.rowStride(elements: widest(model)) }
+  }
 
   /// Where rows of a form stand; each use of a form overwrites the one before.
   func activations(_ form: ActivationForm) -> UnsafeMutableRawPointer { activationBuffers[Int(form.rawValue)].base }

@@ -28,6 +28,9 @@ public struct Hyperparameters: Sendable, Hashable {
   /// Elements of a head that are rotated; even, at most `keyHeadSize`.
   public let ropeSize: Int
 
+  /// Most routed experts of all layers together.
+  static let expertLimit = 1 << 19
+
   /// Reads the keys `<family>.*`.
   /// - Throws: `ModelSpecError` naming the key and what was found.
   init(family: String, file: GGUFFile) throws(ModelSpecError) {
@@ -54,7 +57,7 @@ public struct Hyperparameters: Sendable, Hashable {
     guard let embedding = file.tensor(TensorRole.tokenEmbedding.tensorName()) else {
       throw ModelSpecError(.missingTensor, "the model has no tensor token_embd.weight")
     }
-    guard embedding.dimensions.count == 2, embedding.dimensions[1] <= 1 << 24 else {
+    guard embedding.dimensions.count == 2, (1...1 << 24).contains(embedding.dimensions[1]) else {
       throw ModelSpecError(
         .badShape, "token_embd.weight has the shape \(embedding.dimensions); expected [hidden size, vocabulary]")
     }
@@ -71,7 +74,11 @@ public struct Hyperparameters: Sendable, Hashable {
     try keys.require(
       ropeSize % 2 == 0 && ropeSize <= keyHeadSize, "rope.dimension_count",
       "is \(ropeSize); it must be even and at most the head size \(keyHeadSize)")
-    let scaling = keys.text("rope.scaling.type") ?? "none"
+    // Every expert of every layer is a piece of its own, and is named in one message.
+    try keys.require(
+      layerCount * expertCount <= Self.expertLimit, "expert_count",
+      "is \(expertCount): \(layerCount) layers of as many are more than \(Self.expertLimit) experts together")
+    let scaling = try keys.text("rope.scaling.type") ?? "none"
     try keys.require(
       scaling == "none", "rope.scaling.type", "is \"\(scaling)\", which this version does not support for this family")
   }
@@ -108,9 +115,12 @@ struct KeyReader {
     return value
   }
 
-  func text(_ key: String) -> String? {
-    guard case .string(let text)? = metadata["\(family).\(key)"] else { return nil }
-    return text
+  func text(_ key: String) throws(ModelSpecError) -> String? {
+    switch metadata["\(family).\(key)"] {
+    case nil: return nil
+    case .string(let text)?: return text
+    case let other?: throw ModelSpecError(.badHyperparameter, "the key \(family).\(key) is no text but \(other)")
+    }
   }
 
   func require(_ condition: Bool, _ key: String, _ problem: String) throws(ModelSpecError) {

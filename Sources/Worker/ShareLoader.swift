@@ -1,60 +1,15 @@
 import Dispatch
 import GGUF
 import Kernels
-public import ModelGraph
+import ModelGraph
 public import ModelSpec
 public import ShardStore
 private import Synchronization
 public import Tensors
 
-/// The weights a coordinator wants a worker to hold.
-public struct ShareRequest: Sendable {
-  public let epoch: PlacementEpoch
-  public let header: PieceEntry
-  public let pieces: [PieceEntry]
-
-  public init(epoch: PlacementEpoch, header: PieceEntry, pieces: [PieceEntry]) {
-    self.epoch = epoch
-    self.header = header
-    self.pieces = pieces
-  }
-}
-
-/// A piece in memory and the hash it was checked against.
-public struct HeldPiece: Sendable {
-  public let piece: LoadedPiece
-  public let digest: Digest
-}
-
-/// A share in memory.
-public struct LoadedShare: Sendable {
-  public let epoch: PlacementEpoch
-  public let spec: ModelSpec
-  /// Every piece of the share, also those that were in memory before.
-  public let pieces: [PieceID: HeldPiece]
-  /// Bytes that came over the network for it.
-  public let bytesMoved: Int
-}
-
-/// How far loading is.
-public struct ShareProgress: Sendable {
-  public var piecesDone = 0
-  public var piecesTotal = 0
-  public var bytesDone = 0
-  public var bytesTotal = 0
-  public var bytesMoved = 0
-}
-
-/// What a loader tells the worker's shell.
-public enum ShareEvent: Sendable {
-  case progress(PlacementEpoch, ShareProgress)
-  case loaded(LoadedShare)
-  case failed(PlacementEpoch, String)
-}
-
 /// Loads shares, on a thread of its own or inline.
 public protocol ShareLoading: AnyObject {
-  /// Starts to load; the outcome goes to `post`, once. An earlier request still under way is given up.
+  /// Starts to load; the outcome goes to `post`, once. An earlier request still under way is given up, and fails.
   /// - Parameter held: pieces in memory; those the request names are taken as they are.
   func load(
     _ request: ShareRequest, held: [PieceID: HeldPiece], post: @escaping @Sendable (ShareEvent) -> Void)
@@ -90,7 +45,7 @@ public final class ShareLoader: ShareLoading {
   ) {
     let number = newest.next()
     let job = LoadJob(
-      request: request, held: held, arena: arena,
+      request: request, held: held, arena: arena, store: store,
       loader: PieceLoader(
         sources: sources(request.header), store: store, warning: warning),
       isCurrent: { [newest] in newest.value == number }, post: post)
@@ -111,45 +66,59 @@ private struct LoadJob: Sendable {
   let request: ShareRequest
   let held: [PieceID: HeldPiece]
   let arena: WeightArena
+  let store: ShardStore?
   let loader: PieceLoader
   let isCurrent: @Sendable () -> Bool
   let post: @Sendable (ShareEvent) -> Void
 
+  /// Most progress events of a request; the mailbox they go to is bounded.
+  private static let progressEvents = 100
+
   func run() {
-    var fresh: [LoadedPiece] = []
     do {
-      post(.loaded(try load(&fresh)))
+      post(.loaded(request.number, try load()))
     } catch {
-      for piece in fresh { arena.release(piece.slot) }
-      post(.failed(request.epoch, "\(error)"))
+      post(.failed(request.number, "\(error)"))
     }
   }
 
-  private func load(_ fresh: inout [LoadedPiece]) throws -> LoadedShare {
+  private func load() throws -> LoadedShare {
+    let pins = store.map { StorePins([request.header.digest] + request.pieces.map(\.digest), in: $0) }
+    try checkCurrent()
     let (bytes, origin) = try loader.loadPacked(request.header)
     let spec = try ModelSpec(file: GGUFFile(headers: ModelSpec.decodeHeaders(bytes)))
     try spec.requireTypes(Kernels.supportedTypes)
+    try request.check(spec)
     var progress = ShareProgress()
     progress.piecesTotal = request.pieces.count
-    progress.bytesTotal = request.pieces.reduce(0) { $0 + $1.byteCount }
+    progress.bytesTotal = request.pieces.reduce(0) { $0 &+ $1.byteCount }
     if origin == .network { progress.bytesMoved += request.header.byteCount }
     var pieces: [PieceID: HeldPiece] = [:]
     for entry in request.pieces {
-      guard isCurrent() else { throw WorkerError(.superseded, "other orders came while the share was loaded") }
+      try checkCurrent()
+      guard pieces[entry.id] == nil else { throw WorkerError(.badShare, "the \(entry.id) is named twice") }
       if let piece = held[entry.id], piece.digest == entry.digest, piece.piece.layout == spec.layout(of: entry.id) {
         pieces[entry.id] = piece
       } else {
-        guard pieces[entry.id] == nil else { throw WorkerError(.badShare, "the \(entry.id) is named twice") }
         let (piece, origin) = try load(entry, spec)
-        fresh.append(piece)
-        pieces[entry.id] = HeldPiece(piece: piece, digest: entry.digest)
+        pieces[entry.id] = HeldPiece(piece: piece, digest: entry.digest, arena: arena)
         if origin == .network { progress.bytesMoved += entry.byteCount }
       }
       progress.piecesDone += 1
       progress.bytesDone += entry.byteCount
-      post(.progress(request.epoch, progress))
+      report(progress)
     }
-    return LoadedShare(epoch: request.epoch, spec: spec, pieces: pieces, bytesMoved: progress.bytesMoved)
+    return LoadedShare(spec: spec, pieces: pieces, bytesMoved: progress.bytesMoved, pins: pins)
+  }
+
+  private func checkCurrent() throws(WorkerError) {
+    guard isCurrent() else { throw WorkerError(.superseded, "other orders came while the share was loaded") }
+  }
+
+  private func report(_ progress: ShareProgress) {
+    let step = progress.piecesTotal / Self.progressEvents + 1
+    guard progress.piecesDone % step == 0 || progress.piecesDone == progress.piecesTotal else { return }
+    post(.progress(request.number, progress))
   }
 
   private func load(_ entry: PieceEntry, _ spec: ModelSpec) throws -> (LoadedPiece, PieceOrigin) {

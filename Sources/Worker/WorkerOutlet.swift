@@ -69,7 +69,9 @@ final class WorkerOutlet: EngineOutlet {
   }
 
   func handOver(_ pass: PassHandOver, toStage stage: Int) throws {
-    guard let running = shell.running, running.order.placement.stages.indices.contains(stage) else { return }
+    guard let running = shell.running, running.order.placement.stages.indices.contains(stage) else {
+      throw WorkerError(.protocolViolation, "there is no stage \(stage) to hand a pass over to")
+    }
     let host = running.order.placement.stages[stage].host
     guard host != running.order.node else {
       // Two neighbouring stages on one node: no frame.

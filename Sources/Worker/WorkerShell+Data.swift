@@ -8,9 +8,12 @@ import Wire
 
 extension WorkerShell {
   /// A step from the coordinator.
-  func begin(_ start: StepStart) {
+  func begin(_ start: StepStart, under epoch: PlacementEpoch) {
     guard let running, running.isAcknowledged else {
       return fail(start.batch.id, "this worker runs no placement")
+    }
+    guard epoch == running.epoch else {
+      return fail(start.batch.id, "the step is of placement \(epoch), but placement \(running.epoch) is running")
     }
     running.engine.begin(start.batch)
   }

@@ -1,5 +1,6 @@
 import Cluster
 import Engine
+import Kernels
 import Logging
 import ModelGraph
 import ModelSpec
@@ -11,51 +12,75 @@ import Wire
 extension WorkerShell {
   /// Begins to load this node's share of a placement; what is running goes on.
   func prepare(_ order: Prepare) {
-    logger.info(
-      "preparing", metadata: ["epoch": "\(order.placement.epoch)", "pieces": "\(order.pieces.count)"])
-    if let heldModel, heldModel != order.model {
-      guard running == nil else {
-        let sentence = "this worker runs model \(heldModel); a change to model \(order.model) needs a new coordinator"
-        return send(.prepareFailed(PrepareFailed(epoch: order.placement.epoch, sentence: sentence)))
-      }
-      releaseUnused(keeping: [])
+    let epoch = order.placement.epoch
+    logger.info("preparing", metadata: ["epoch": "\(epoch)", "pieces": "\(order.pieces.count)"])
+    if let problem = problem(of: order) {
+      preparing = nil
+      return send(.prepareFailed(PrepareFailed(epoch: epoch, sentence: problem)))
     }
-    preparing = Preparation(order: order)
+    forgetPieces(except: order)
+    shareRequests += 1
+    preparing = Preparation(order: order, request: shareRequests)
+    let check = ShareCheck(
+      order: order, threads: team.threadCount,
+      limit: configuration.memoryLimit ?? (configuration.machineMemory > 0 ? configuration.machineMemory : nil))
     let request = ShareRequest(
-      epoch: order.placement.epoch,
+      number: shareRequests,
       header: PieceEntry(id: .header, byteCount: order.headerByteCount, digest: order.headerDigest),
-      pieces: order.pieces.map { PieceEntry(id: $0.piece, byteCount: $0.byteCount, digest: $0.digest) })
+      pieces: order.pieces.map { PieceEntry(id: $0.piece, byteCount: $0.byteCount, digest: $0.digest) },
+      check: { spec in try check(spec) })
     loader.load(request, held: held) { [mailbox] event in _ = mailbox.post(.share(event)) }
+  }
+
+  /// Why an order cannot even be begun; nil when it can.
+  private func problem(of order: Prepare) -> String? {
+    let name = order.placement.nodes[order.node.rawValue]
+    if let session, session.node != name {
+      return "the placement calls this worker \(name), the handshake \(session.node)"
+    }
+    guard let running else { return nil }
+    if order.placement.epoch <= running.epoch {
+      return "placement \(order.placement.epoch) is not newer than placement \(running.epoch), which is running"
+    }
+    if order.model != running.order.model {
+      return "this worker runs model \(running.order.model); a change to model \(order.model) needs a new coordinator"
+    }
+    return nil
+  }
+
+  /// Gives up pieces in memory that neither the running placement nor the one to come uses.
+  private func forgetPieces(except order: Prepare) {
+    if heldModel != order.model { heldModel = nil }
+    let wanted = Dictionary(order.pieces.map { ($0.piece, $0.digest) }) { first, _ in first }
+    held = held.filter { id, piece in piece.digest == wanted[id] || running?.share.pieces[id] === piece }
   }
 
   func handle(_ event: ShareEvent) {
     switch event {
-    case .progress(let epoch, let progress):
-      guard preparing?.epoch == epoch else { return }
+    case .progress(let request, let progress):
+      guard let preparing, preparing.request == request else { return }
       send(
         .progress(
           Progress(
-            epoch: epoch, piecesDone: progress.piecesDone, piecesTotal: progress.piecesTotal,
+            epoch: preparing.epoch, piecesDone: progress.piecesDone, piecesTotal: progress.piecesTotal,
             bytesDone: progress.bytesDone, bytesTotal: progress.bytesTotal, bytesMoved: progress.bytesMoved)))
-    case .failed(let epoch, let sentence):
-      guard preparing?.epoch == epoch else { return }
+    case .failed(let request, let sentence):
+      guard let failed = preparing, failed.request == request else { return }
       preparing = nil
-      send(.prepareFailed(PrepareFailed(epoch: epoch, sentence: sentence)))
-    case .loaded(let share): loaded(share)
+      send(.prepareFailed(PrepareFailed(epoch: failed.epoch, sentence: sentence)))
+    case .loaded(let request, let share): loaded(share, request)
     }
   }
 
-  private func loaded(_ share: LoadedShare) {
-    // Also a share that came too late stays in memory, for the next placement that wants its pieces.
-    for (id, piece) in share.pieces {
-      if let old = held[id], old.piece.slot.base != piece.piece.slot.base { retired.append(old.piece) }
-      held[id] = piece
-    }
-    guard var current = preparing, current.epoch == share.epoch else { return }
+  private func loaded(_ share: LoadedShare, _ request: Int) {
+    guard request == shareRequests else { return }
+    // Weights that were loaded for a coordinator that is gone stay for the next one.
+    held.merge(share.pieces) { _, new in new }
+    guard var current = preparing, current.request == request else { return }
     current.share = share
     preparing = current
     heldModel = current.order.model
-    send(.prepared(Prepared(epoch: share.epoch, bytesMoved: share.bytesMoved)))
+    send(.prepared(Prepared(epoch: current.epoch, bytesMoved: share.bytesMoved)))
   }
 
   /// Switches to a prepared placement; acknowledged once the connections to the peers it needs are up.
@@ -64,88 +89,42 @@ extension WorkerShell {
       send(.prepareFailed(PrepareFailed(epoch: epoch, sentence: "this worker has not prepared placement \(epoch)")))
       return
     }
+    preparing = nil
+    endPlacement()
     do {
       running = try start(ready.order, share)
     } catch {
       send(.prepareFailed(PrepareFailed(epoch: epoch, sentence: "\(error)")))
       return
     }
-    preparing = nil
-    releaseUnused(keeping: Set(share.pieces.keys))
+    held = share.pieces
     acknowledgeIfConnected()
   }
 
   private func start(_ order: Prepare, _ share: LoadedShare) throws -> Running {
     guard let session else { throw WorkerError(.protocolViolation, "there is no coordinator") }
     let placement = order.placement
-    try check(placement, share)
     let shard = Shard(spec: share.spec)
     for piece in share.pieces.values { shard.insert(piece.piece) }
-    let stages = placement.stages.indices.filter { placement.stages[$0].host == order.node }.map {
-      EngineConfiguration.HostedStage(
-        index: $0, layers: placement.stages[$0].layers, isLast: $0 == placement.stages.count - 1)
-    }
     let engine = Engine(
-      EngineConfiguration(
-        spec: share.spec, stages: stages, kvType: order.kvType, combine: order.combine, context: order.context,
-        sequences: order.sequences, rowCapacity: order.subBatchRows),
-      shard: shard, kernels: configuration.kernels, team: team, nodeCount: placement.nodes.count,
-      ownNode: order.node.rawValue)
-    let peers = try peers(of: order)
+      EngineConfiguration(order, spec: share.spec), shard: shard, kernels: configuration.kernels, team: team,
+      nodeCount: placement.nodes.count, ownNode: order.node.rawValue)
+    let peers = try order.dataPeers()
     data.configure(
       DataPlaneConfiguration(
         node: session.node, cluster: session.cluster, term: session.term, epoch: placement.epoch, peers: peers))
     let outlet = WorkerOutlet(shell: self)
     engine.outlet = outlet
     return Running(
-      order: order, engine: engine,
+      order: order, share: share, engine: engine,
       holders: ExpertHolders(
         placement, ownNode: order.node, expertCount: share.spec.hyperparameters.expertCount),
       outlet: outlet, awaitedPeers: Set(peers.map(\.index)))
-  }
-
-  private func check(_ placement: Placement, _ share: LoadedShare) throws {
-    let layers = share.spec.layers
-    guard placement.stages.first?.layers.lowerBound == layers.lowerBound,
-      placement.stages.last?.layers.upperBound == layers.upperBound
-    else {
-      throw WorkerError(.badShare, "the placement does not cover the model's \(layers.count) layers")
-    }
-  }
-
-  /// The nodes this one exchanges frames with: holders of its stages' experts, hosts of the stages whose experts it
-  /// holds, and the hosts before and after its own stages.
-  private func peers(of order: Prepare) throws -> [DataPeer] {
-    let placement = order.placement
-    var wanted: Set<NodeIndex> = []
-    for (index, stage) in placement.stages.enumerated() {
-      if stage.host == order.node {
-        wanted.formUnion(stage.experts.map(\.node))
-        if index > 0 { wanted.insert(placement.stages[index - 1].host) }
-        if index + 1 < placement.stages.count { wanted.insert(placement.stages[index + 1].host) }
-      }
-      if stage.experts.contains(where: { $0.node == order.node }) { wanted.insert(stage.host) }
-    }
-    wanted.remove(order.node)
-    return try wanted.sorted().map { node in
-      let address = try HostPort(parsing: order.addresses[node.rawValue])
-      return DataPeer(index: node, id: placement.nodes[node.rawValue], address: address)
-    }
   }
 
   func acknowledgeIfConnected() {
     guard let running, !running.isAcknowledged, running.awaitedPeers.isEmpty else { return }
     running.isAcknowledged = true
     send(.activated(EpochNotice(epoch: running.epoch)))
-  }
-
-  /// Gives the memory of pieces back that no placement uses.
-  private func releaseUnused(keeping kept: Set<PieceID>) {
-    for (id, piece) in held where !kept.contains(id) {
-      held[id] = nil
-      arena.release(piece.piece.slot)
-    }
-    for piece in retired { arena.release(piece.slot) }
-    retired = []
   }
 }

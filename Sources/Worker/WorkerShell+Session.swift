@@ -18,14 +18,14 @@ extension WorkerShell {
       logger.warning("a message of another term is ignored", metadata: ["term": "\(header.term)"])
       return
     }
-    obey(message, session)
+    obey(message, session, under: header.epoch)
   }
 
-  private func obey(_ message: ControlMessage, _ session: Session) {
+  private func obey(_ message: ControlMessage, _ session: Session, under epoch: PlacementEpoch) {
     switch message {
     case .prepare(let order): prepare(order)
     case .activate(let notice): activate(notice.epoch)
-    case .step(let start): begin(start)
+    case .step(let start): begin(start, under: epoch)
     case .countersRequest: send(.counters(counters()))
     case .ping(let heartbeat):
       send(.pong(Heartbeat(nonce: heartbeat.nonce, progress: running?.engine.progress ?? 0)))
@@ -47,7 +47,8 @@ extension WorkerShell {
         because: "the coordinator computes with numerics version \(hello.numericsVersion), the worker "
           + "\(configuration.name) with version \(Kernels.numericsVersion): run the same release of shoal on both")
     }
-    if let session, session.link != link {
+    if let session {
+      guard session.link != link else { return drop(link, because: "a connection says hello once") }
       guard session.cluster == hello.cluster, hello.term > session.term else {
         return drop(
           link,
@@ -55,8 +56,9 @@ extension WorkerShell {
             + "\(hello.cluster) (term \(hello.term)) is refused while that connection lives")
       }
       logger.notice("a newer coordinator takes over", metadata: ["term": "\(hello.term)"])
-      endSession()
-      control.close(session.link)
+      drop(
+        session.link,
+        because: "a newer coordinator of cluster \(hello.cluster) (term \(hello.term)) took the worker over")
     }
     session = Session(link: link, cluster: hello.cluster, term: hello.term, node: hello.node)
     logger.info(
@@ -97,13 +99,19 @@ extension WorkerShell {
   private func endSession() {
     session = nil
     preparing = nil
+    endPlacement()
+  }
+
+  /// Ends the running placement, if there is one.
+  func endPlacement() {
+    earlierExchanges &+= running?.engine.exchanges ?? 0
     running = nil
   }
 
   /// What this process has sent so far.
   private func counters() -> TrafficCounters {
     var counters = control.counters + data.counters + (configuration.weights?.counters ?? TrafficCounters())
-    counters.roundTrips = running?.engine.exchanges ?? 0
+    counters.roundTrips = earlierExchanges &+ (running?.engine.exchanges ?? 0)
     return counters
   }
 }

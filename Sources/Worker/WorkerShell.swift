@@ -2,7 +2,6 @@ import Cluster
 import Engine
 import Kernels
 public import Logging
-import ModelGraph
 import ModelSpec
 public import Tensors
 public import Transport
@@ -35,12 +34,14 @@ public final class WorkerShell {
   var session: Session?
   /// Connections that have not said who they are, and until when they may take.
   var strangers: [LinkID: ContinuousClock.Instant] = [:]
-  /// Weights in memory.
+  /// Weights in memory, for the next placement that wants them.
   var held: [PieceID: HeldPiece] = [:]
-  /// Pieces replaced by others of the same name; given back at the next switch.
-  var retired: [LoadedPiece] = []
   /// The model whose weights are held.
   var heldModel: Digest?
+  /// Requests that the loader was given.
+  var shareRequests = 0
+  /// Exchanges begun under placements that have ended.
+  var earlierExchanges: UInt64 = 0
   /// A placement that is being prepared, or is ready to be switched to.
   var preparing: Preparation?
   /// The placement that is running.
@@ -130,6 +131,8 @@ struct Session {
 /// A placement on its way.
 struct Preparation {
   let order: Prepare
+  /// Number of the request for its weights.
+  let request: Int
   var epoch: PlacementEpoch { order.placement.epoch }
   /// Set when the weights are in memory.
   var share: LoadedShare?
@@ -138,6 +141,8 @@ struct Preparation {
 /// A placement in force.
 final class Running {
   let order: Prepare
+  /// The weights that the engine reads; they stay in memory with this.
+  let share: LoadedShare
   let engine: Engine
   var holders: ExpertHolders
   /// Keeps the engine's outlet alive; the engine does not.
@@ -152,8 +157,12 @@ final class Running {
   var hiddenSize: Int { engine.configuration.spec.hyperparameters.hiddenSize }
   var expertCount: Int { engine.configuration.spec.hyperparameters.expertCount }
 
-  init(order: Prepare, engine: Engine, holders: ExpertHolders, outlet: WorkerOutlet, awaitedPeers: Set<NodeIndex>) {
+  init(
+    order: Prepare, share: LoadedShare, engine: Engine, holders: ExpertHolders, outlet: WorkerOutlet,
+    awaitedPeers: Set<NodeIndex>
+  ) {
     self.order = order
+    self.share = share
     self.engine = engine
     self.holders = holders
     self.outlet = outlet
