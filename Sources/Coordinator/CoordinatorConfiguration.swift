@@ -76,7 +76,7 @@ public struct NodePlan: Sendable {
   public let id: NodeID
   /// Where the coordinator reaches it; nil when that is told later (a worker that is just being started).
   public let address: HostPort?
-  /// Where the other nodes reach it, when that is elsewhere.
+  /// Where the other nodes reach it, when that is elsewhere; port 0 means the port it listens on.
   public let advertised: HostPort?
   /// Its pieces of weights.
   public let pieces: [PieceDescription]
@@ -96,7 +96,7 @@ public struct CoordinatorTimeouts: Sendable, Hashable {
   /// Between two tries.
   public var redial: Duration = .milliseconds(200)
   /// For a node that prepares, since it last got on.
-  public var prepare: Duration = .seconds(120)
+  public var prepare: Duration = .seconds(300)
   /// For all nodes to switch to a prepared placement.
   public var activate: Duration = .seconds(30)
   /// For a step.

@@ -109,7 +109,7 @@ extension CoordinatorCore {
 
   private mutating func prepareAll(now: ContinuousClock.Instant) {
     phase = .preparing
-    let addresses = nodes.map { node in (node.plan.advertised ?? node.address).map { "\($0)" } ?? "" }
+    let addresses = nodes.map { $0.addressForPeers.map { "\($0)" } ?? "" }
     for index in nodes.indices {
       nodes[index].phase = .preparing
       nodes[index].deadline = now + configuration.timeouts.prepare
@@ -198,5 +198,5 @@ extension CoordinatorCore {
 
 extension TransportError {
   /// Whether another try would end the same way.
-  var isFinal: Bool { code == .versionMismatch }
+  var isFinal: Bool { code == .versionMismatch || code == .protocolViolation }
 }

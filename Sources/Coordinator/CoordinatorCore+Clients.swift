@@ -150,6 +150,8 @@ extension JobFinished {
       case .length: .maxTokens
       case .cancelled: .cancelled
       }
-    self.init(job: job.rawValue, stopReason: reason, stageCount: summary.stageCount, timing: timing, traffic: summary.wire.nodes)
+    self.init(
+      job: job.rawValue, stopReason: reason, stageCount: summary.stageCount, timing: timing, traffic: summary.wire.nodes
+    )
   }
 }

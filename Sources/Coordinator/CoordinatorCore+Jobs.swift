@@ -108,7 +108,7 @@ extension CoordinatorCore {
     guard let job = jobs.removeValue(forKey: id) else { return }
     book.forget(id)
     _ = scheduler.cancel(SequenceID(rawValue: id.rawValue))
-    if job.end != nil, job.baseline != nil {
+    if job.end != nil {
       // Its answer is complete; only the counters are missing.
       jobs[id] = job
       finish(id)

@@ -13,6 +13,7 @@ extension CoordinatorCore {
     guard isRunning else { return }
     while let batch = scheduler.next() {
       steps[batch.id] = StartedStep(batch: batch, startedAt: now)
+      lastStep = batch.id
       for entry in batch.entries {
         let job = JobID(rawValue: entry.sequence.rawValue)
         if jobs[job]?.firstStepAt == nil { jobs[job]?.firstStepAt = now }
@@ -29,6 +30,9 @@ extension CoordinatorCore {
     guard index == lastHost else {
       return violated(index, "answered step \(outcome.step), which is the last host's to answer", now: now)
     }
+    guard steps[outcome.step] != nil || outcome.step > lastStep else {
+      return note("\(nodes[index].id) answered step \(outcome.step), which had ended")
+    }
     let events: [SchedulerEvent]
     do {
       events = try scheduler.completed(outcome.step, results: outcome.results)
@@ -43,7 +47,8 @@ extension CoordinatorCore {
   mutating func stepFailed(
     _ failure: StepFailed, _ header: FrameHeader, from index: Int, now: ContinuousClock.Instant
   ) {
-    guard isCurrent(header), let step = steps.removeValue(forKey: failure.step) else {
+    // Numbers of steps are never used twice, so the epoch does not matter: a worker without a placement has none.
+    guard header.term == configuration.term, let step = steps.removeValue(forKey: failure.step) else {
       return note("\(nodes[index].id) says that step \(failure.step), which is not in flight, failed")
     }
     scheduler.failed(failure.step)
@@ -54,6 +59,7 @@ extension CoordinatorCore {
       _ = scheduler.cancel(entry.sequence)
       if jobs[job]?.end == nil { fail(job, error) }
     }
+    if jobs.isEmpty { takeIdleReading() }
   }
 
   private func isCurrent(_ header: FrameHeader) -> Bool {

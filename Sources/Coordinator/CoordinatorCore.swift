@@ -36,6 +36,8 @@ struct CoordinatorCore {
   var jobs: [JobID: JobState] = [:]
   /// When the steps in flight were started, and which sequences they are about.
   var steps: [StepID: StartedStep] = [:]
+  /// The newest step that was started.
+  var lastStep = StepID(rawValue: 0)
   var book: CountersBook
   var directives: [CoordinatorDirective] = []
   var clientJobCount: UInt64 = 0

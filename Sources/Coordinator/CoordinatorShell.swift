@@ -116,6 +116,11 @@ public final class CoordinatorShell {
     }
   }
 
+  /// Where a node stands in the placement; the first one for a node that is not in it.
+  func index(of node: NodeID?) -> NodeIndex {
+    NodeIndex(configuration.nodes.firstIndex { $0.id == node } ?? 0)
+  }
+
   private func name(of node: NodeIndex) -> NodeID { configuration.nodes[node.rawValue].id }
 
   private func deliver(_ event: JobEvent, _ job: JobID) {

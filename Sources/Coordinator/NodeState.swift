@@ -48,6 +48,12 @@ struct NodeState {
   }
 
   var id: NodeID { plan.id }
+  /// Where the other nodes reach it.
+  var addressForPeers: HostPort? {
+    guard let advertised = plan.advertised else { return address }
+    return advertised.port == 0 ? HostPort(host: advertised.host, port: address?.port ?? 0) : advertised
+  }
+
   /// `cove (127.0.0.1:7071)`
   var name: String { address.map { "\(plan.id) (\($0))" } ?? "\(plan.id)" }
 

@@ -12,14 +12,14 @@ public struct SchedulerConfiguration: Sendable, Hashable {
   public var vocabularySize: Int
   /// Rows of a prefill step.
   public var prefillChunk: Int
-  /// Rows of logits that one step may be asked for, so that its answer fits a frame.
+  /// Rows of logits that one step may be asked for, so that the answers fit frames and queues.
   public var logitRowsPerStep: Int
   /// Sequences that may wait.
   public var waitingLimit: Int
 
   public static let defaultPrefillChunk = 512
-  /// Bytes of logits that one step may be asked for.
-  public static let logitBytesPerStep = 48 << 20
+  /// Bytes of logits that all steps in flight may be asked for together.
+  public static let logitBytesInFlight = 48 << 20
 
   /// Every number at least 1; smaller ones are raised to it.
   public init(
@@ -32,7 +32,7 @@ public struct SchedulerConfiguration: Sendable, Hashable {
     self.vocabularySize = max(1, vocabularySize)
     self.prefillChunk = max(1, prefillChunk)
     self.waitingLimit = max(1, waitingLimit)
-    logitRowsPerStep = max(1, Self.logitBytesPerStep / (4 * self.vocabularySize))
+    logitRowsPerStep = max(1, Self.logitBytesInFlight / self.stageCount / (4 * self.vocabularySize))
   }
 
   /// KV blocks of a sequence with `positions` positions.

@@ -135,7 +135,7 @@ struct CoordinatorBringupTests {
       lab.settle()
     }
     #expect(failure(lab) == nil)
-    for _ in 0..<4 {
+    for _ in 0..<10 {
       lab.pass(.seconds(31))
       lab.settle()
     }

@@ -221,6 +221,21 @@ struct CoordinatorJobTests {
     }
   }
 
+  @Test("a second answer to a step changes nothing")
+  func repeatedAnswer() throws {
+    let lab = try Lab()
+    let worker = try #require(lab.worker("reef"))
+    worker.lie = { outcome in
+      worker.send(.stepResult(outcome))
+      return .stepResult(outcome)
+    }
+    let (_, job) = lab.submit(request("abc", 10))
+    lab.settle()
+    worker.lie = { .stepResult($0) }
+    #expect(job.tokens == FakeModel.answer(to: Lab.tokens("abc"), count: 10))
+    #expect(job.summary?.tokens.count == 10)
+  }
+
   @Test("an answer from a node that is not the last host is refused")
   func wrongNode() throws {
     let lab = try Lab(nodes: ["reef", "cove"], hosts: [0, 1])

@@ -58,8 +58,7 @@ final class FakeModel {
 /// A worker that follows the protocol without computing anything; tests bend its behaviour.
 final class FakeWorker {
   let node: NodeID
-  let address: HostPort
-  private let plane: InProcessControlPlane
+  private let plane: any ControlPlane
   private let inbox = Recorder<ControlEvent>()
   private let model: FakeModel
   /// The worker of the last stage, which answers steps.
@@ -78,16 +77,20 @@ final class FakeWorker {
   private var heldSteps: [StepBatch] = []
   var moved = TrafficCounters()
 
-  init(_ node: NodeID, at address: HostPort, network: InProcessNetwork, model: FakeModel) {
+  /// - Parameter makePlane: makes the plane whose events go to the sink.
+  init(_ node: NodeID, model: FakeModel, makePlane: (@escaping ControlSink) -> any ControlPlane) {
     self.node = node
-    self.address = address
     self.model = model
-    plane = InProcessControlPlane(network: network, name: node.rawValue, address: address) { [inbox] in
-      inbox.record($0)
+    plane = makePlane { [inbox] in inbox.record($0) }
+  }
+
+  convenience init(_ node: NodeID, at address: HostPort, network: InProcessNetwork, model: FakeModel) {
+    self.init(node, model: model) {
+      InProcessControlPlane(network: network, name: node.rawValue, address: address, sink: $0)
     }
   }
 
-  func die() { plane.stop() }
+  func die() { (plane as? InProcessControlPlane)?.stop() }
 
   /// Handles what has come; whether there was anything.
   func advance() -> Bool {

@@ -33,7 +33,11 @@ final class Lab {
     }
     let last = workers.first { $0.node == nodes[hosts.last ?? 0] }
     for worker in workers { worker.lastHost = last }
-    let configuration = try Self.configuration(nodes, hosts, sequences, context, prefillChunk, localNodes)
+    let places = nodes.enumerated().map { index, node in
+      NodePlace(node, localNodes.contains(node) ? nil : Self.address(index))
+    }
+    let configuration = try Self.configuration(
+      places, hosts: hosts, sequences: sequences, context: context, prefillChunk: prefillChunk)
     let plane = InProcessControlPlane(
       network: network, name: "coordinator", address: Self.address, sink: handle.controlSink)
     let status = status
@@ -44,8 +48,8 @@ final class Lab {
 
   static func address(_ index: Int) -> HostPort { HostPort(host: "node", port: UInt16(7001 + index)) }
 
-  private static func configuration(
-    _ nodes: [NodeID], _ hosts: [Int], _ sequences: Int, _ context: Int, _ chunk: Int, _ local: Set<NodeID>
+  static func configuration(
+    _ nodes: [NodePlace], hosts: [Int], sequences: Int = 4, context: Int = 256, prefillChunk: Int = 16
   ) throws -> CoordinatorConfiguration {
     let zero = try zeroDigest()
     let stages = hosts.enumerated().map { index, host in
@@ -55,7 +59,7 @@ final class Lab {
     }
     let plans = nodes.enumerated().map { index, node in
       NodePlan(
-        id: node, address: local.contains(node) ? nil : address(index),
+        id: node.id, address: node.address,
         pieces: [PieceDescription(piece: .trunk(LayerIndex(index)), byteCount: 1000 + index, digest: zero)])
     }
     let header = PieceDescription(piece: .header, byteCount: 10, digest: zero)
@@ -63,8 +67,9 @@ final class Lab {
       cluster: ClusterID(high: 1, low: 2), term: CoordinatorTerm(rawValue: 1), numericsVersion: 1, software: "test",
       model: ModelPlan(
         id: zero, header: header, tokenizer: try tokenizer(), vocabularySize: FakeModel.vocabularySize),
-      placement: Placement(epoch: PlacementEpoch(rawValue: 1), nodes: nodes, stages: stages), nodes: plans,
-      kvType: .f16, combine: .exact, context: context, sequences: sequences, prefillChunk: chunk, subBatchRows: 64)
+      placement: Placement(epoch: PlacementEpoch(rawValue: 1), nodes: nodes.map(\.id), stages: stages), nodes: plans,
+      kvType: .f16, combine: .exact, context: context, sequences: sequences, prefillChunk: prefillChunk,
+      subBatchRows: 64)
   }
 
   /// Every byte is a token, and 256 ends an answer.
@@ -108,6 +113,17 @@ final class Lab {
     for _ in 0..<rounds where !condition() {
       if !advance() { return }
     }
+  }
+}
+
+/// A node and where it listens.
+struct NodePlace {
+  let id: NodeID
+  let address: HostPort?
+
+  init(_ id: NodeID, _ address: HostPort?) {
+    self.id = id
+    self.address = address
   }
 }
 
