@@ -93,7 +93,7 @@ public final class Engine {
           row += entry.rowCount
         }
       }
-      releasedInStep[step.id] = step.released
+      progress.released = step.released
     } catch {
       fail(step.id, because: error)
     }
@@ -119,7 +119,7 @@ public final class Engine {
       guard !progress.hasBegun[handOver.pass] else { return }
       let active = try makePass(progress, index: handOver.pass, entries: handOver.entries)
       active.pass.hidden.update(from: handOver.rows, count: rowCount * model.hiddenSize)
-      if !handOver.released.isEmpty { releasedInStep[handOver.step] = handOver.released }
+      progress.released += handOver.released
     } catch {
       fail(handOver.step, because: error)
     }
@@ -128,7 +128,6 @@ public final class Engine {
   /// Forgets a step: its passes are dropped, answers to it are ignored.
   public func abandon(_ step: StepID) {
     steps = steps.filter { $0.key.step != step }
-    releasedInStep[step] = nil
     for active in passes where active.progress.id == step { retire(active) }
   }
 
@@ -142,9 +141,8 @@ public final class Engine {
   /// Frees what ended sequences held here, and drops work that was still under way for them.
   func release(_ sequences: [SequenceID]) {
     guard !sequences.isEmpty else { return }
-    let dropped = Set(
-      passes.filter { $0.entries.contains { sequences.contains($0.sequence) } }.map(\.progress.id))
-    for step in dropped { abandon(step) }
+    // Also steps that wait here for passes which another host has dropped.
+    for progress in Array(steps.values) where !progress.sequences.isDisjoint(with: sequences) { abandon(progress.id) }
     for sequence in sequences {
       samplingStates[sequence] = nil
       for stage in stages { stage.cache.release(sequence) }
@@ -157,9 +155,6 @@ public final class Engine {
   }
 
   func countWork() { progress &+= 1 }
-
-  /// Sequences to release with a step, handed on with its first pass.
-  var releasedInStep: [StepID: [SequenceID]] = [:]
 }
 
 /// A step in one of the stages of this node.
