@@ -56,7 +56,8 @@ import Wire
     let expected = try Models.answer(0, Models.small.get())
     #expect(job.answer == expected)
     for job in old {
-      #expect(job.failure?.code == .workerLost)
+      #expect(job.failure?.code == .refused)
+      #expect(job.failure?.message.contains("term 2") == true, "\(String(describing: job.failure))")
       #expect(job.failure?.node != nil)
     }
     expectNothingLeft(cluster)
