@@ -41,7 +41,9 @@ let rooms: [Target] = [
   room("Wire", ["Cluster", "Scheduling", "ModelSpec", "Tensors"]),
   room("Transport", ["Wire", "Tensors", logging] + nio),
   room("Worker", ["Engine", "ShardStore", "Transport", "Wire", "Cluster", "Tensors", logging]),
-  room("Coordinator", ["Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "Tensors", logging]),
+  room(
+    "Coordinator",
+    ["Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "Tensors", logging]),
 ]
 
 let package = Package(
@@ -67,11 +69,12 @@ let package = Package(
     tests("Scheduling", ["Tensors"]),
     tests("Sampling", ["Kernels", "Scheduling", "Tensors"]),
     tests("Engine", ["ModelGraph", "ModelSpec", "Kernels", "GGUF", "Tensors"]),
-    tests("Cluster", ["ModelSpec", "Tensors"]),
+    tests("Cluster", ["GGUF", "ModelSpec", "Tensors"]),
     tests("Wire", ["Cluster", "Tensors"]),
     tests("Transport", ["Wire", "Tensors"]),
     tests("Worker", ["Wire", "Tensors"]),
     tests("Coordinator", ["Wire", "Tensors"]),
     tests("shoal"),
+    .testTarget(name: "TidyTests", swiftSettings: settings),
   ]
 )

@@ -38,6 +38,7 @@ public struct ExpertSet: Sendable, Hashable, CustomStringConvertible {
 
   /// Experts in the set.
   public var count: Int { ranges.reduce(0) { $0 + $1.count } }
+  /// Whether there is no expert in the set.
   public var isEmpty: Bool { ranges.isEmpty }
   /// Members in ascending order.
   public var members: [ExpertIndex] { ranges.flatMap { $0.map { ExpertIndex($0) } } }
@@ -83,6 +84,8 @@ public struct ExpertSet: Sendable, Hashable, CustomStringConvertible {
 
 /// Coded as its text.
 extension ExpertSet: Codable {
+  /// Reads the text; an empty one is the empty set.
+  /// - Throws: `DecodingError` when it is not ranges and lists.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)

@@ -6,9 +6,11 @@ public import Tensors
 /// takes a new one. Nodes that hold nothing are spares: they are dialled, never waited for, and their loss ends nothing.
 /// In a running epoch every participant may be chosen for any expert it holds, so the loss of any of them ends it.
 public struct Membership: Sendable, Hashable {
+  /// What is known of one node.
   public enum State: Sendable, Hashable {
     /// Nothing has been tried yet.
     case unknown
+    /// It is being connected to.
     case connecting
     /// It has all that its part in the epoch takes.
     case ready
@@ -16,21 +18,27 @@ public struct Membership: Sendable, Hashable {
     case lost(reason: String)
   }
 
+  /// How far the epoch has come.
   public enum Phase: Sendable, Hashable {
     /// Not all participants are ready.
     case gathering
+    /// All participants were ready; steps may run.
     case running
     /// A participant was lost while the epoch ran.
     case ended(node: NodeIndex, reason: String)
   }
 
+  /// What happened to a node.
   public enum Event: Sendable, Hashable {
     /// The node is being connected to, for the first time or again.
     case connecting(NodeIndex)
+    /// It has all that its part in the epoch takes.
     case ready(NodeIndex)
+    /// It could not be reached, refused, failed or went away.
     case lost(NodeIndex, reason: String)
   }
 
+  /// What to do about an event.
   public enum Directive: Sendable, Hashable {
     /// Connect to the node, and tell of it by an event; again after a loss before the epoch runs.
     case connect(NodeIndex)
@@ -42,12 +50,15 @@ public struct Membership: Sendable, Hashable {
     case spareLost(NodeIndex, reason: String)
   }
 
+  /// The epoch that is brought up and watched.
   public let epoch: PlacementEpoch
+  /// How far that has come.
   public private(set) var phase = Phase.gathering
   /// In the order of `Placement.nodes`.
   public private(set) var states: [State]
   private let needed: Set<NodeIndex>
 
+  /// Nothing is known of any node yet.
   public init(_ placement: Placement) {
     epoch = placement.epoch
     states = Array(repeating: .unknown, count: placement.nodes.count)

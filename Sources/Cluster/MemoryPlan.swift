@@ -13,6 +13,7 @@ public struct MemoryPlan: Sendable, Hashable {
     /// An estimate of everything else; see `MemoryPlan`.
     public let scratchBytes: Int
 
+    /// Everything together; `Int.max` when it passes 64 bits.
     public var totalBytes: Int { sum(weightBytes, keyValueBytes, scratchBytes) }
   }
 

@@ -10,13 +10,16 @@ public struct ModelFacts: Sendable, Hashable {
   /// Whether the output projection is the embedding matrix, so that the last host needs that as well.
   public let outputUsesEmbedding: Bool
 
+  /// The facts themselves, for models that have not been read.
   public init(expertCounts: [Int], contextLength: Int, outputUsesEmbedding: Bool) {
     self.expertCounts = expertCounts
     self.contextLength = contextLength
     self.outputUsesEmbedding = outputUsesEmbedding
   }
 
+  /// Layers of the model.
   public var layerCount: Int { expertCounts.count }
+  /// All layers of the model.
   public var layers: Range<LayerIndex> { 0..<LayerIndex(layerCount) }
 
   /// Routed experts of a layer; 0 if it has none or does not exist.

@@ -15,8 +15,10 @@ public struct ModelSizes: Sendable {
   public let expertWidth: Int
   /// Routed experts chosen for a token.
   public let expertsPerToken: Int
+  /// Tokens of the vocabulary, that is logits of a position.
   public let vocabularySize: Int
 
+  /// The sizes themselves, for models that have not been read.
   public init(
     pieceBytes: @escaping @Sendable (PieceID) -> Int, keyValueBytes: @escaping @Sendable (LayerIndex) -> Int,
     hiddenSize: Int, queryWidth: Int, expertWidth: Int, expertsPerToken: Int, vocabularySize: Int

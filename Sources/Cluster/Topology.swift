@@ -27,7 +27,9 @@ public struct Topology: Sendable, Hashable {
   public let context: Located<Int>?
   /// Sequences that may run at once.
   public let sequences: Located<Int>
+  /// Number type of the KV cache.
   public let keyValueType: Located<KVType>
+  /// Grid on which the outputs of experts are added.
   public let combine: Located<CombineMode>
   /// In file order, which is the order of `Placement.nodes`; names are distinct.
   public let nodes: [TopologyNode]

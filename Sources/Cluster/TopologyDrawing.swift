@@ -13,6 +13,7 @@ public struct TopologyDrawing: Sendable {
   /// The drawing; lines end with a line feed.
   public let text: String
 
+  /// Draws a report.
   public init(_ report: TopologyReport) {
     self.report = report
     var lines = Self.heading(report)
@@ -77,7 +78,7 @@ public struct TopologyDrawing: Sendable {
 
   /// One character an expert, or for a few neighbours when there are too many for that.
   private static func map(of holding: TopologyReport.Holding, _ expertCount: Int) -> String {
-    let step = max(1, (expertCount + mapWidth - 1) / mapWidth)
+    let step = mapStep(expertCount)
     return stride(from: 0, to: expertCount, by: step).map { first in
       let cell = ExpertSet(ranges: [first..<min(first + step, expertCount)])
       let held = holding.experts.intersection(cell)
@@ -85,6 +86,9 @@ public struct TopologyDrawing: Sendable {
       return held.subtracting(holding.replicas).isEmpty ? "=" : "#"
     }.joined()
   }
+
+  /// Experts behind one character of a map.
+  private static func mapStep(_ expertCount: Int) -> Int { max(1, (expertCount + mapWidth - 1) / mapWidth) }
 
   /// `node experts` cells in as many columns as fit.
   private static func flow(_ stage: TopologyReport.Stage) -> [String] {
@@ -106,16 +110,17 @@ public struct TopologyDrawing: Sendable {
     let hasLimits = report.nodes.contains { $0.memoryBytes != nil }
     var columns = [
       TextTable.Column(heading: "node", mayShrink: true), TextTable.Column(heading: "address", mayShrink: true),
-      TextTable.Column(heading: "host of", mayShrink: true), TextTable.Column(heading: "experts", isRightAligned: true),
+      TextTable.Column(heading: "hosts stage", mayShrink: true),
+      TextTable.Column(heading: "experts", isRightAligned: true),
     ]
     if hasBytes {
-      columns += ["weights", "KV cache", "total"].map { TextTable.Column(heading: $0, isRightAligned: true) }
+      columns += ["weights", "KV cache", "scratch", "total"].map { TextTable.Column(heading: $0, isRightAligned: true) }
     }
     if hasLimits { columns.append(TextTable.Column(heading: "memory", isRightAligned: true)) }
     var table = TextTable(columns)
     for node in report.nodes {
       var row = [node.name, node.address, hosting(node), node.expertCount == 0 ? "-" : "\(node.expertCount)"]
-      if hasBytes { row += [node.weightBytes, node.keyValueBytes, node.totalBytes].map(bytes) }
+      if hasBytes { row += [node.weightBytes, node.keyValueBytes, node.scratchBytes, node.totalBytes].map(bytes) }
       if hasLimits { row.append(bytes(node.memoryBytes)) }
       table.rows.append(row)
     }
@@ -132,14 +137,16 @@ public struct TopologyDrawing: Sendable {
   }
 
   private static func legend(_ report: TopologyReport, hasBytes: Bool) -> [String] {
-    let holdings = report.stages.flatMap(\.holdings)
-    var lines: [String] = []
-    if holdings.contains(where: { !$0.replicas.isEmpty }) {
-      lines.append("# held here   = held here and elsewhere (replicas)   . held elsewhere")
-    } else if !holdings.isEmpty {
-      lines.append("# held here   . held elsewhere")
-    }
-    if hasBytes { lines.append("experts: over all layers; total: with about what a node computes in") }
+    let isMapped = { (stage: TopologyReport.Stage) in 1...holdingLinesMax ~= stage.holdings.count }
+    let hasReplicas = report.stages.contains { $0.holdings.contains { !$0.replicas.isEmpty } }
+    var signs: [String] = []
+    if report.stages.contains(where: isMapped) { signs.append("# held here") }
+    if hasReplicas { signs.append("= held here and elsewhere (replicas)") }
+    if report.stages.contains(where: isMapped) { signs.append(". held elsewhere") }
+    let step = report.stages.filter(isMapped).map { mapStep($0.expertCount) }.max() ?? 1
+    if step > 1 { signs.append("up to \(step) experts a sign") }
+    var lines = signs.isEmpty ? [] : [signs.joined(separator: "   ")]
+    if hasBytes { lines.append("experts are counted over all layers; scratch is an estimate") }
     return lines
   }
 }

@@ -12,13 +12,16 @@ public struct TopologyError: Error, Sendable, Hashable, CustomStringConvertible 
     case memory
   }
 
+  /// What kind of rule was broken.
   public let code: Code
   /// Name of the file as it was given, for the description.
   public let file: String
+  /// Where in the file.
   public let position: SourcePosition
   /// What is wrong and what to do, without the position.
   public let message: String
 
+  /// An error at a place.
   public init(_ code: Code, file: String, at position: SourcePosition, _ message: String) {
     self.code = code
     self.file = file
@@ -26,26 +29,11 @@ public struct TopologyError: Error, Sendable, Hashable, CustomStringConvertible 
     self.message = message
   }
 
+  /// Counted from 1.
   public var line: Int { position.line }
+  /// Counted from 1, in Unicode scalars.
   public var column: Int { position.column }
 
   /// `topology.json:12:7: what is wrong; what to do`.
   public var description: String { "\(file):\(line):\(column): \(message)" }
-}
-
-/// Something in a topology that works but is hardly meant.
-public struct TopologyWarning: Sendable, Hashable, CustomStringConvertible {
-  /// Name of the file as it was given, for the description.
-  public let file: String
-  public let position: SourcePosition
-  public let message: String
-
-  public init(file: String, at position: SourcePosition, _ message: String) {
-    self.file = file
-    self.position = position
-    self.message = message
-  }
-
-  /// `topology.json:12:7: warning: what is odd`.
-  public var description: String { "\(file):\(position.line):\(position.column): warning: \(message)" }
 }

@@ -7,6 +7,7 @@ public struct TopologyNode: Sendable, Hashable {
 
   /// 1 to 64 of the characters A-Z, a-z, 0-9, `.`, `_` and `-`.
   public let name: Located<NodeID>
+  /// Where its worker is found.
   public let address: NodeAddress
   /// Compute threads; nil means the default, see `Topology.threadCount(of:cores:)`.
   public let threads: Located<Int>?
@@ -15,6 +16,13 @@ public struct TopologyNode: Sendable, Hashable {
   /// `host` or `host:port` under which other nodes reach this one, when that is not where the coordinator finds it;
   /// without a port, the port it listens on.
   public let advertise: String?
+
+  /// `advertise` as `host:port`, with the port the node listens on where it states none; nil without `advertise`.
+  public func advertised(listeningOn port: Int) -> String? {
+    guard let advertise, let parts = NodeAddress.split(advertise) else { return nil }
+    let host = parts.host.contains(":") ? "[\(parts.host)]" : parts.host
+    return "\(host):\(parts.port ?? port)"
+  }
 
   /// Whether `text` may be the name of a node.
   public static func isName(_ text: String) -> Bool {

@@ -2,9 +2,11 @@ import Tensors
 
 /// Who holds what and how many bytes that takes: what `shoal topology show` prints, also as JSON.
 public struct TopologyReport: Codable, Sendable, Hashable {
+  /// One stage and who holds its experts.
   public struct Stage: Codable, Sendable, Hashable {
     /// `"0-2"`
     public let layers: String
+    /// Name of its host.
     public let host: String
     /// Routed experts of a layer (of the layer with the most).
     public let expertCount: Int
@@ -14,15 +16,21 @@ public struct TopologyReport: Codable, Sendable, Hashable {
     public let holdings: [Holding]
   }
 
+  /// The experts of one stage that one node holds.
   public struct Holding: Codable, Sendable, Hashable {
+    /// Name of the node.
     public let node: String
+    /// In every layer of the stage that has them.
     public let experts: ExpertSet
     /// Those of the experts that another node holds as well.
     public let replicas: ExpertSet
   }
 
+  /// One node and what it holds.
   public struct Node: Codable, Sendable, Hashable {
+    /// Its name.
     public let name: String
+    /// `"local"` or `"host:port"`.
     public let address: String
     /// Stages it is host of, counted from 0 in layer order.
     public let hostOf: [Int]
@@ -30,19 +38,27 @@ public struct TopologyReport: Codable, Sendable, Hashable {
     public let expertCount: Int
     /// Its memory limit.
     public let memoryBytes: Int?
-    // The bytes are nil when the model file was not read.
+    /// Its weights; like the other bytes nil when the model file was not read.
     public let weightBytes: Int?
+    /// Its KV cache when full.
     public let keyValueBytes: Int?
+    /// About what it computes in.
     public let scratchBytes: Int?
+    /// All of these together.
     public let totalBytes: Int?
   }
 
   /// Path of the model as the topology names it.
   public let model: String
+  /// Layers of the model.
   public let layerCount: Int
+  /// Positions of the longest sequence.
   public let context: Int
+  /// Sequences that may run at once.
   public let sequences: Int
+  /// Number type of the KV cache.
   public let kv: String
+  /// Grid on which the outputs of experts are added.
   public let combine: String
   /// In layer order.
   public let stages: [Stage]

@@ -4,6 +4,7 @@ public import Tensors
 public struct TopologyStage: Sendable, Hashable {
   /// Where the stage's opening brace stands.
   public let position: SourcePosition
+  /// Layers of the stage.
   public let layers: Located<Range<LayerIndex>>
   /// The node with the trunk of these layers and their KV cache.
   public let host: Located<NodeID>
@@ -13,7 +14,9 @@ public struct TopologyStage: Sendable, Hashable {
 
 /// The experts of one stage that one node is to hold.
 public struct TopologyShare: Sendable, Hashable {
+  /// The node that is to hold them.
   public let node: Located<NodeID>
+  /// In every layer of the stage that has them.
   public let experts: Located<ExpertSet>
 }
 

@@ -65,9 +65,9 @@ struct CountersBook {
 
   /// What was sent since `baseline`.
   func usage(since baseline: Reading, names: [NodeID]) -> WireUsage {
-    var nodes = [
-      NodeTraffic(node: WireUsage.coordinatorName, counters: latest.own.since(baseline.own))
-    ]
+    // A node may bear the coordinator's name; no node's name has parentheses.
+    let ownName = names.contains(WireUsage.coordinatorName) ? "(coordinator)" : WireUsage.coordinatorName
+    var nodes = [NodeTraffic(node: ownName, counters: latest.own.since(baseline.own))]
     for (index, name) in names.enumerated() {
       nodes.append(
         NodeTraffic(node: name, counters: latest.nodes[index].since(baseline.nodes[index])))

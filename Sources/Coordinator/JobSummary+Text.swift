@@ -71,11 +71,11 @@ extension JobSummary {
     object.add("control_frames", raw: String(counters.controlFrames))
   }
 
-  /// A number with a fixed number of decimals.
+  /// A number with a fixed number of decimals; 0 for what no clock and no counter can have measured.
   static func decimal(_ value: Double, _ places: Int) -> String {
-    guard value.isFinite, abs(value) < 1e15 else { return "0" }
     var scale = 1.0
     for _ in 0..<places { scale *= 10 }
+    guard value.isFinite, abs(value * scale) < 9e18 else { return "0" }
     let scaled = Int64((value * scale).rounded())
     guard places > 0 else { return String(scaled) }
     let digits = String(scaled.magnitude)

@@ -73,7 +73,7 @@ public struct WireUsage: Sendable, Hashable {
 
   public init(nodes: [NodeTraffic]) { self.nodes = nodes }
 
-  /// The name under which the coordinator's own traffic stands.
+  /// The name under which the coordinator's own traffic stands (in parentheses when a node is called so too).
   public static let coordinatorName = NodeID("coordinator")
 
   /// Of all nodes together.

@@ -77,7 +77,7 @@ public final class Engine {
       guard let stage = stages.first(where: { $0.layers.lowerBound == 0 }) else {
         throw EngineError(.protocolViolation, "this node does not host the first stage")
       }
-      release(step.released)
+      release(step.released, in: step.id)
       for entry in step.entries where entry.tokens.count != entry.rowCount {
         throw EngineError(
           .protocolViolation, "an entry has \(entry.tokens.count) tokens for \(entry.rowCount) rows")
@@ -105,7 +105,9 @@ public final class Engine {
       guard let stage = stages.first(where: { $0.index == index }) else {
         throw EngineError(.protocolViolation, "this node does not host stage \(index)")
       }
-      release(handOver.released)
+      release(handOver.released, in: handOver.step)
+      // A pass of a step that failed elsewhere may come after its sequence was released; it must not take KV again.
+      guard !handOver.entries.contains(where: { isStale($0.sequence, in: handOver.step) }) else { return }
       let key = StepKey(step: handOver.step, stage: index)
       let progress =
         try steps[key] ?? open(handOver.step, handOver.phase, stage, passCount: handOver.passCount)
@@ -139,8 +141,13 @@ public final class Engine {
   }
 
   /// Frees what ended sequences held here, and drops work that was still under way for them.
-  func release(_ sequences: [SequenceID]) {
+  func release(_ sequences: [SequenceID], in step: StepID) {
     guard !sequences.isEmpty else { return }
+    for sequence in sequences { releases[sequence] = step }
+    if releases.count > Self.releaseLimit {
+      let kept = releases.sorted { $0.value > $1.value }.prefix(Self.releaseLimit / 2)
+      releases = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
+    }
     // Also steps that wait here for passes which another host has dropped.
     for progress in Array(steps.values) where !progress.sequences.isDisjoint(with: sequences) { abandon(progress.id) }
     for sequence in sequences {
@@ -149,12 +156,21 @@ public final class Engine {
     }
   }
 
+  /// Whether a step that came later has already released the sequence.
+  private func isStale(_ sequence: SequenceID, in step: StepID) -> Bool {
+    releases[sequence].map { step < $0 } ?? false
+  }
+
   func fail(_ step: StepID, because error: any Error) {
     abandon(step)
     outlet?.failed(step, because: error)
   }
 
   func countWork() { progress &+= 1 }
+
+  /// The step that released each of the last sequences to end.
+  private var releases: [SequenceID: StepID] = [:]
+  private static let releaseLimit = 4096
 }
 
 /// A step in one of the stages of this node.

@@ -51,7 +51,9 @@ extension Scheduler {
       entries.append(entry)
     }
     for id in readyIDs(decoding: false) { take(active[id]) }
-    while rows > 0, let first = waiting.first,
+    // A sequence becomes active only with an entry in this very step: it may use what the step itself releases, and
+    // no other step may overtake that.
+    while rows > 0, let first = waiting.first, first.entry(rows: rows, logitRows: logitRows) != nil,
       account.reserve(blocks: first.blocks, returning: unreleasedReservation)
     {
       waiting.removeFirst()

@@ -8,8 +8,9 @@ private import Synchronization
 /// Memory for weights: anonymous mappings that ask for 2 MB pages, from which one expert or one trunk layer can be
 /// taken and given back while others are in use.
 ///
-/// A piece of 2 MB or more has a mapping of its own; smaller ones share 2 MB pages (first fit, neighbours merged on
-/// release). Slots start at 64-byte boundaries and are zero when new.
+/// Slots lie close together in chunks of 64 MB (a larger slot has a chunk of its own): first fit, neighbours merged on
+/// release. Whole pages that become free go back to the system at once. Slots start at 64-byte boundaries; what they
+/// hold at first is not defined.
 public final class WeightArena: Sendable {
   /// One allocation. The memory is valid until `release(_:)`; writing is up to whoever allocated it, and readers
   /// may start only after the writer is done.
@@ -17,23 +18,27 @@ public final class WeightArena: Sendable {
     // SAFETY: a slot is filled by one thread before it is handed to readers, and only read afterwards.
     public let base: UnsafeMutableRawPointer
     public let byteCount: Int
-    fileprivate let page: Int?
+    fileprivate let chunk: Int
   }
 
-  private struct SharedPage: @unchecked Sendable {
+  fileprivate struct Chunk: @unchecked Sendable {
     // SAFETY: touched only inside `state`'s lock.
     let base: UnsafeMutableRawPointer
+    let byteCount: Int
+    /// Ascending, never touching each other.
     var free: [Range<Int>]
   }
 
   private struct State {
-    var pages: [Int: SharedPage] = [:]
-    var nextPage = 0
+    var chunks: [Int: Chunk] = [:]
+    var nextChunk = 0
+    /// The chunk that had room last, tried first.
+    var recent: Int?
     var bytesInUse = 0
-    var ownMappings: [UInt: Int] = [:]
   }
 
   private static let pageBytes = 2 << 20
+  private static let chunkBytes = 64 << 20
   private let limit: Int
   private let state = Mutex(State())
 
@@ -42,29 +47,26 @@ public final class WeightArena: Sendable {
 
   deinit {
     state.withLock { state in
-      for page in state.pages.values { munmap(page.base, Self.pageBytes) }
-      for (address, size) in state.ownMappings {
-        if let base = UnsafeMutableRawPointer(bitPattern: address) { munmap(base, size) }
-      }
+      for chunk in state.chunks.values { munmap(chunk.base, chunk.byteCount) }
     }
   }
 
   /// Bytes handed out and not given back.
   public var bytesInUse: Int { state.withLock { $0.bytesInUse } }
 
-  /// Takes zeroed memory.
+  /// Takes memory.
   /// - Throws: `ArenaError` when the limit would be passed or the system has no memory.
   public func allocate(byteCount: Int) throws(ArenaError) -> Slot {
+    precondition(byteCount >= 0, "negative slot size")
     let size = (max(byteCount, 1) + 63) & ~63
     let result = state.withLock { state -> Result<Slot, ArenaError> in
       guard size <= limit - state.bytesInUse else {
         return .failure(ArenaError(requested: byteCount, inUse: state.bytesInUse, limit: limit))
       }
-      let slot = size >= Self.pageBytes ? Self.map(size, &state) : Self.share(size, &state)
-      guard let slot else {
+      guard let slot = Self.findRoom(size, &state) ?? Self.addChunk(size, &state) else {
         return .failure(ArenaError(requested: byteCount, inUse: state.bytesInUse, limit: nil))
       }
-      state.bytesInUse += slot.byteCount
+      state.bytesInUse += size
       return .success(slot)
     }
     return try result.get()
@@ -73,68 +75,60 @@ public final class WeightArena: Sendable {
   /// Gives memory back; the slot must come from this arena and must not be used again.
   public func release(_ slot: Slot) {
     state.withLock { state in
+      guard var chunk = state.chunks[slot.chunk] else { preconditionFailure("slot released twice") }
+      let start = slot.base - chunk.base
+      precondition(
+        !chunk.free.contains { $0.overlaps(start..<start + slot.byteCount) }, "slot released twice")
       state.bytesInUse -= slot.byteCount
-      guard let index = slot.page else {
-        let address = UInt(bitPattern: slot.base)
-        if let size = state.ownMappings.removeValue(forKey: address) { munmap(slot.base, size) }
+      let hole = chunk.insertFree(start..<start + slot.byteCount)
+      guard hole != 0..<chunk.byteCount else {
+        munmap(chunk.base, chunk.byteCount)
+        state.chunks[slot.chunk] = nil
+        if state.recent == slot.chunk { state.recent = nil }
         return
       }
-      guard var page = state.pages.removeValue(forKey: index) else {
-        preconditionFailure("slot released twice")
-      }
-      let start = slot.base - page.base
-      memset(slot.base, 0, slot.byteCount)
-      page.free = Self.merged(page.free + [start..<start + slot.byteCount])
-      if page.free == [0..<Self.pageBytes] {
-        munmap(page.base, Self.pageBytes)
-      } else {
-        state.pages[index] = page
-      }
+      state.chunks[slot.chunk] = chunk
+      Self.giveBack(hole, of: chunk)
     }
   }
 
-  private static func map(_ size: Int, _ state: inout State) -> Slot? {
-    let rounded = (size + pageBytes - 1) & ~(pageBytes - 1)
-    guard let base = mapAligned(rounded) else { return nil }
-    state.ownMappings[UInt(bitPattern: base)] = rounded
-    return Slot(base: base, byteCount: size, page: nil)
-  }
-
-  private static func share(_ size: Int, _ state: inout State) -> Slot? {
-    for (index, page) in state.pages {
-      guard let hole = page.free.firstIndex(where: { $0.count >= size }) else { continue }
-      return take(size, from: hole, of: page, at: index, &state)
+  private static func findRoom(_ size: Int, _ state: inout State) -> Slot? {
+    if let recent = state.recent, let slot = take(size, from: recent, &state) { return slot }
+    for index in state.chunks.keys where index != state.recent {
+      if let slot = take(size, from: index, &state) { return slot }
     }
-    guard let base = mapAligned(pageBytes) else { return nil }
-    let index = state.nextPage
-    state.nextPage += 1
-    return take(size, from: 0, of: SharedPage(base: base, free: [0..<pageBytes]), at: index, &state)
+    return nil
   }
 
-  private static func take(
-    _ size: Int, from hole: Int, of page: SharedPage, at index: Int, _ state: inout State
-  ) -> Slot {
-    var page = page
-    let range = page.free[hole]
+  private static func take(_ size: Int, from index: Int, _ state: inout State) -> Slot? {
+    guard let chunk = state.chunks[index], let hole = chunk.free.firstIndex(where: { $0.count >= size }) else {
+      return nil
+    }
+    let range = chunk.free[hole]
     if range.count == size {
-      page.free.remove(at: hole)
+      state.chunks[index]?.free.remove(at: hole)
     } else {
-      page.free[hole] = range.lowerBound + size..<range.upperBound
+      state.chunks[index]?.free[hole] = range.lowerBound + size..<range.upperBound
     }
-    state.pages[index] = page
-    return Slot(base: page.base + range.lowerBound, byteCount: size, page: index)
+    state.recent = index
+    return Slot(base: chunk.base + range.lowerBound, byteCount: size, chunk: index)
   }
 
-  private static func merged(_ ranges: [Range<Int>]) -> [Range<Int>] {
-    var result: [Range<Int>] = []
-    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      if let last = result.last, last.upperBound == range.lowerBound {
-        result[result.count - 1] = last.lowerBound..<range.upperBound
-      } else {
-        result.append(range)
-      }
-    }
-    return result
+  private static func addChunk(_ size: Int, _ state: inout State) -> Slot? {
+    let byteCount = max(chunkBytes, (size + pageBytes - 1) & ~(pageBytes - 1))
+    guard let base = mapAligned(byteCount) else { return nil }
+    let index = state.nextChunk
+    state.nextChunk += 1
+    state.chunks[index] = Chunk(base: base, byteCount: byteCount, free: [0..<byteCount])
+    return take(size, from: index, &state)
+  }
+
+  /// Lets the system have the whole pages of a hole.
+  private static func giveBack(_ hole: Range<Int>, of chunk: Chunk) {
+    let start = (hole.lowerBound + pageBytes - 1) & ~(pageBytes - 1)
+    let end = hole.upperBound & ~(pageBytes - 1)
+    guard end > start else { return }
+    madvise(chunk.base + start, end - start, Int32(MADV_DONTNEED))
   }
 
   /// A mapping that starts at a multiple of 2 MB, so that the kernel can back all of it with huge pages.
@@ -152,6 +146,25 @@ public final class WeightArena: Sendable {
       madvise(base, size, MADV_HUGEPAGE)
     #endif
     return base
+  }
+}
+
+extension WeightArena.Chunk {
+  /// Adds a hole and joins it with its neighbours.
+  /// - Returns: the hole as it is then.
+  fileprivate mutating func insertFree(_ range: Range<Int>) -> Range<Int> {
+    let place = free.firstIndex { $0.lowerBound >= range.upperBound } ?? free.endIndex
+    var hole = range
+    if place < free.endIndex, free[place].lowerBound == range.upperBound {
+      hole = hole.lowerBound..<free.remove(at: place).upperBound
+    }
+    if place > 0, free[place - 1].upperBound == range.lowerBound {
+      hole = free.remove(at: place - 1).lowerBound..<hole.upperBound
+      free.insert(hole, at: place - 1)
+    } else {
+      free.insert(hole, at: place)
+    }
+    return hole
   }
 }
 

@@ -45,6 +45,11 @@ final class DataConnection {
   /// Whether something has to happen at some time, even when nothing arrives.
   var isUnsettled: Bool { !isOpen && !isLost }
 
+  func endSocket() {
+    socket?.end()
+    socket = nil
+  }
+
   /// When to look at it again; nil when only its socket can bring news.
   var nextLook: ContinuousClock.Instant? {
     switch phase {

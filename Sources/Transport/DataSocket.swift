@@ -50,6 +50,9 @@ final class DataSocket {
     outgoing.append(frame, fill: fill)
   }
 
+  /// Ends the connection now; the descriptor itself goes with its last user.
+  func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
   /// Gives the network as much of the queue as it takes.
   func flush() throws(TransportError) {
     while !outgoing.isEmpty {

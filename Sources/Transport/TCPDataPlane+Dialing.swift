@@ -28,7 +28,7 @@ extension TCPDataPlane {
   func restartGreetings() {
     for connection in connections.values {
       guard case .greeting = connection.phase else { continue }
-      connection.socket = nil
+      connection.endSocket()
       connection.phase = .waiting(until: ContinuousClock.now)
     }
   }
@@ -41,7 +41,7 @@ extension TCPDataPlane {
   /// The connection is gone for good, until it is configured again.
   func lose(_ connection: DataConnection, _ error: TransportError) {
     guard !connection.isLost else { return }
-    if connection.isUnsettled, error.code != .versionMismatch, error.code != .protocolViolation,
+    if connection.isUnsettled, ![.versionMismatch, .protocolViolation, .wrongPeer].contains(error.code),
       ContinuousClock.now + DataLimits.redialInterval < connection.deadline
     {
       return retry(connection, error)
@@ -51,7 +51,7 @@ extension TCPDataPlane {
 
   private func markLost(_ connection: DataConnection, _ error: TransportError) {
     connection.phase = .lost(error)
-    connection.socket = nil
+    connection.endSocket()
     connection.early.removeAll()
     mustRewatch = true
     announcements.append(.lost(connection.id, error))
@@ -59,7 +59,7 @@ extension TCPDataPlane {
 
   private func retry(_ connection: DataConnection, _ error: TransportError) {
     connection.failure = error
-    connection.socket = nil
+    connection.endSocket()
     connection.phase = .waiting(until: ContinuousClock.now + DataLimits.redialInterval)
     mustRewatch = true
   }
@@ -126,7 +126,7 @@ extension TCPDataPlane {
 
   func addStranger(_ descriptor: Int32, _ remote: String) {
     let socket = DataSocket(descriptor, remote: remote, needsPreface: false)
-    if strangers.count >= DataLimits.pendingConnections { strangers.removeFirst() }
+    if strangers.count >= DataLimits.pendingConnections { refuse(strangers[0]) }
     strangers.append(StrangerConnection(socket, deadline: ContinuousClock.now + DataLimits.connectTimeout))
     mustRewatch = true
   }
@@ -136,7 +136,7 @@ extension TCPDataPlane {
     // A stranger may have become welcome through a new configuration.
     for stranger in strangers {
       if let hello = stranger.hello, welcome(stranger, hello) { continue }
-      if now >= stranger.deadline { drop(stranger) }
+      if now >= stranger.deadline { refuse(stranger) }
     }
   }
 
@@ -149,9 +149,14 @@ extension TCPDataPlane {
         stranger.hello = try readHello(header, payload, from: stranger.socket.remote)
       }
     } catch {
-      return drop(stranger)
+      return refuse(stranger)
     }
     if let hello = stranger.hello { _ = welcome(stranger, hello) }
+  }
+
+  private func refuse(_ stranger: StrangerConnection) {
+    stranger.socket.end()
+    drop(stranger)
   }
 
   private func drop(_ stranger: StrangerConnection) {
@@ -167,6 +172,7 @@ extension TCPDataPlane {
     else { return false }
     drop(stranger)
     if connection.isOpen {
+      connection.endSocket()
       announcements.append(.lost(connection.id, TransportError(.closed, "\(connection.id) has dialled anew")))
     }
     do throws(TransportError) {

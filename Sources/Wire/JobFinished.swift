@@ -105,7 +105,7 @@ extension Duration {
   fileprivate var wireNanoseconds: UInt64 {
     let (seconds, attoseconds) = components
     guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    guard seconds < 70_000_000 else { return UInt64(WireLimits.byteCount) }
+    guard seconds < UInt64(WireLimits.byteCount) / 1_000_000_000 else { return UInt64(WireLimits.byteCount) }
     return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds) / 1_000_000_000
   }
 }

@@ -13,4 +13,9 @@ struct Shoal: ParsableCommand {
       GenerateCommand.self, WorkerCommand.self, ServeCommand.self, TopologyCommand.self, LogitsCommand.self,
       PerplexityCommand.self, TokenizeCommand.self,
     ])
+
+  static func main() {
+    StandardStreams.ensureOpen()
+    main(nil)
+  }
 }

@@ -88,7 +88,7 @@ struct CoordinatorClientTests {
     lab.handle.stop()
     lab.settle()
     #expect(job.endCount == 1 && job.error != nil)
-    lab.network.cut("client 0", "coordinator")
+    lab.network.cut("client 0", Lab.name)
     lab.settle()
     #expect(client.client.isStopped)
     let (_, late) = client.submit(request("abc", 1))

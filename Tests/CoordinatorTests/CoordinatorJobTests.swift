@@ -281,6 +281,14 @@ struct CoordinatorJobTests {
     #expect(third.summary?.wire == later, "the same job costs the same")
   }
 
+  @Test("a node may be called coordinator")
+  func namesake() throws {
+    let lab = try Lab(nodes: ["(worker)", "coordinator"], hosts: [0])
+    let (_, job) = lab.submit(request("abc", 3))
+    lab.settle()
+    #expect(job.summary?.wire.nodes.map(\.node) == ["(coordinator)", "(worker)", "coordinator"])
+  }
+
   @Test("a node that never tells its counters does not hold up the end of a job")
   func missingCounters() throws {
     let lab = try Lab(nodes: ["reef", "cove"], hosts: [0])

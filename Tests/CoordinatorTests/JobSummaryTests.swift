@@ -1,9 +1,10 @@
-import Coordinator
 import Foundation
 import Scheduling
 import Tensors
 import Testing
 import Wire
+
+@testable import Coordinator
 
 @Suite("JobSummary")
 struct JobSummaryTests {
@@ -39,6 +40,16 @@ struct JobSummaryTests {
     let nodes = try #require(wire["nodes"] as? [String: [String: Int]])
     #expect(nodes["a \"b\""]?["bytes"] == 1500)
     #expect(!summary(text: text).json.contains("\n"))
+  }
+
+  @Test("numbers are rounded to their decimals; nothing a peer can report stops the printing")
+  func decimals() {
+    #expect(JobSummary.decimal(1.005, 1) == "1.0" && JobSummary.decimal(-0.05, 2) == "-0.05")
+    #expect(JobSummary.decimal(0.06, 1) == "0.1" && JobSummary.decimal(12, 0) == "12")
+    for value in [Double.nan, .infinity, -.infinity, 1e300, 1e15, .greatestFiniteMagnitude] {
+      #expect(!JobSummary.decimal(value, 6).isEmpty)
+    }
+    #expect(JobSummary.bytes(.max) == "18446744073.71 GB")
   }
 
   @Test("the line for people says tokens, speed, nodes, stages and the wire's share of a token")

@@ -21,6 +21,8 @@ final class Lab {
   let status = Recorder<CoordinatorStatus>()
   private(set) var now = ContinuousClock.now
   static let address = HostPort(host: "coordinator", port: 1)
+  /// Of the coordinator's plane.
+  static let name = "the coordinator"
 
   /// - Parameter hosts: the host of each stage, by index of the node.
   init(
@@ -39,7 +41,7 @@ final class Lab {
     let configuration = try Self.configuration(
       places, hosts: hosts, sequences: sequences, context: context, prefillChunk: prefillChunk)
     let plane = InProcessControlPlane(
-      network: network, name: "coordinator", address: Self.address, sink: handle.controlSink)
+      network: network, name: Self.name, address: Self.address, sink: handle.controlSink)
     let status = status
     shell = CoordinatorShell(handle: handle, configuration: configuration, plane: plane, weights: weights) {
       status.record($0)

@@ -33,10 +33,9 @@ final class EngineCluster {
   private var nextStep: UInt64 = 1
 
   init(
-    _ spec: ModelSpec, _ file: GGUFFile, _ plan: Plan, kernels: [Kernels], threads: Int, rowCapacity: Int, seed: UInt64
-  )
-    throws
-  {
+    _ spec: ModelSpec, _ file: GGUFFile, _ plan: Plan, kernels: [Kernels], threads: Int, rowCapacity: Int, seed: UInt64,
+    combine: CombineMode = .exact
+  ) throws {
     self.plan = plan
     random = SplitMix(state: seed)
     let shard = try LocalModel.load(spec, file, into: arena)
@@ -48,7 +47,7 @@ final class EngineCluster {
           isLast: stage == plan.stages.count - 1)
       }
       let configuration = EngineConfiguration(
-        spec: spec, stages: hosted, kvType: .f16, combine: .exact, context: 256, sequences: 8, rowCapacity: rowCapacity)
+        spec: spec, stages: hosted, kvType: .f16, combine: combine, context: 256, sequences: 8, rowCapacity: rowCapacity)
       let engine = Engine(
         configuration, shard: shard, kernels: kernels[index % kernels.count], team: ThreadTeam(threads: threads),
         nodeCount: plan.nodeCount, ownNode: index)

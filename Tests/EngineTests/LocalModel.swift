@@ -16,14 +16,15 @@ final class LocalModel: EngineOutlet {
   private var nextStep: UInt64 = 1
 
   init(
-    _ path: String, kernels: Kernels, threads: Int = 1, kv: KVType = .f16, rowCapacity: Int = 64, context: Int = 512
+    _ path: String, kernels: Kernels, threads: Int = 1, kv: KVType = .f16, combine: CombineMode = .exact,
+    rowCapacity: Int = 64, context: Int = 512, sequences: Int = 8
   ) throws {
     let file = try GGUFFile.open(path)
     spec = try ModelSpec(file: file)
     let shard = try Self.load(spec, file, into: arena)
     let stage = EngineConfiguration.HostedStage(index: 0, layers: spec.layers, isLast: true)
     let configuration = EngineConfiguration(
-      spec: spec, stages: [stage], kvType: kv, combine: .exact, context: context, sequences: 8,
+      spec: spec, stages: [stage], kvType: kv, combine: combine, context: context, sequences: sequences,
       rowCapacity: rowCapacity)
     engine = Engine(
       configuration, shard: shard, kernels: kernels, team: ThreadTeam(threads: threads), nodeCount: 1, ownNode: 0)

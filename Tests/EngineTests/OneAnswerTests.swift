@@ -59,6 +59,34 @@ import Testing
     }
   }
 
+  @Test("the compact combine gives other bits than the exact one, and the same for every placement")
+  func compact() throws {
+    let golden = try GoldenModel("qwen3moe-s")
+    let path = golden.path("Q8_0")
+    let file = try GGUFFile.open(path)
+    let spec = try ModelSpec(file: file)
+    let prompt = golden.prompts[2]
+    let kernels = try Kernels.select()
+    let exact = try LocalModel(path, kernels: kernels).logits(prompt, last: 2)
+    let expected = try LocalModel(path, kernels: kernels, combine: .compact).logits(prompt, last: 2)
+    #expect(expected.map(\.bitPattern) != exact.map(\.bitPattern))
+    let difference = zip(exact, expected).map { abs($0 - $1) }.max() ?? .infinity
+    #expect(difference < 0.3, "off by \(difference)")
+    for seed in UInt64(1)...6 {
+      var random = SplitMix(state: seed)
+      let plan = Self.draw(spec, &random)
+      let cluster = try EngineCluster(
+        spec, file, plan, kernels: [kernels], threads: 1, rowCapacity: 16, seed: seed, combine: .compact)
+      let entry = StepEntry(
+        sequence: SequenceID(rawValue: 1), position: 0, rowCount: prompt.count, tokens: prompt, wanted: .logits(rows: 2))
+      guard case .logits(_, let logits)? = try cluster.run([(.prefill, [entry])]).first?.first?.outcome else {
+        Issue.record("seed \(seed): no logits; plan \(plan)")
+        return
+      }
+      #expect(logits.map(\.bitPattern) == expected.map(\.bitPattern), "seed \(seed), plan \(plan)")
+    }
+  }
+
   /// One to three stages over one to five nodes, uneven shares, some experts on several nodes.
   private static func draw(_ spec: ModelSpec, _ random: inout SplitMix) -> EngineCluster.Plan {
     let layers = spec.hyperparameters.layerCount

@@ -50,17 +50,87 @@ enum Fixture {
     }
   }
 
-  @Test("an unknown family is refused by name, with those supported")
-  func unknownFamily() throws {
+  @Test("an unknown family is refused by name, with those supported", arguments: ["llama", "QWEN3MOE", ""])
+  func unknownFamily(name: String) throws {
+    var file = TinyModel()
+    file.architecture = .string(name)
+    let error = #expect(throws: ModelSpecError.self) { try file.spec() }
+    #expect(error?.code == .unsupportedFamily)
+    #expect(error?.message.contains("\"\(name)\"") == true && error?.message.contains("supported: qwen3moe") == true)
+  }
+
+  @Test("a file without a family, or with a number for it, is refused", arguments: [nil, GGUFValue.uint(3)])
+  func noFamily(value: GGUFValue?) throws {
+    var file = TinyModel()
+    file.architecture = value
+    let error = #expect(throws: ModelSpecError.self) { try file.spec() }
+    #expect(error?.code == .badHyperparameter && error?.message.contains("general.architecture") == true)
+  }
+
+  @Test("a vocabulary alone is no model: the tensor it lacks is named")
+  func vocabularyOnly() throws {
     let file = try GGUFFile.open(Fixture.path("tokenizers/qwen2/qwen2-vocab.gguf"))
     let error = #expect(throws: ModelSpecError.self) { try ModelSpec(file: file) }
-    #expect(error?.message.contains("supported") == true || error?.code == .missingTensor)
+    #expect(error?.code == .missingTensor && error?.message.contains("token_embd") == true, "\(error?.message ?? "")")
+  }
+
+  @Test("a tensor that is missing is named", arguments: TinyModel().tensors.keys.filter { $0 != "output.weight" }.sorted())
+  func missingTensor(name: String) throws {
+    var file = TinyModel()
+    file.tensors[name] = nil
+    let error = #expect(throws: ModelSpecError.self) { try file.spec() }
+    #expect(error?.code == .missingTensor && error?.message.contains(name) == true)
+  }
+
+  @Test("a tensor of another shape is named, with both shapes", arguments: TinyModel().tensors.keys.sorted())
+  func otherShape(name: String) throws {
+    for change in [{ $0 + [2] }, { Array($0.dropLast()) + [$0[$0.count - 1] + 8] }] as [([Int]) -> [Int]] {
+      var file = TinyModel()
+      let shape = try #require(file.tensors[name]?.dimensions)
+      guard change(shape).count <= 4, name != "token_embd.weight" || change(shape).count > 2 else { continue }
+      file.tensors[name]?.dimensions = change(shape)
+      let error = #expect(throws: ModelSpecError.self) { try file.spec() }
+      #expect(error?.code == .badShape && error?.message.contains(name) == true, "\(error?.message ?? "")")
+      #expect(error?.message.contains("\(change(shape))") == true)
+    }
+  }
+
+  @Test("norms must be float32", arguments: ["output_norm.weight", "blk.1.attn_q_norm.weight", "blk.0.ffn_norm.weight"])
+  func quantizedNorm(name: String) throws {
+    var file = TinyModel()
+    file.tensors[name]?.type = .f16
+    let error = #expect(throws: ModelSpecError.self) { try file.spec() }
+    #expect(error?.code == .unsupportedType && error?.message.contains(name) == true)
+  }
+
+  @Test("pieces that the model does not have have no layout")
+  func noSuchPiece() throws {
+    let spec = try TinyModel().spec()
+    for piece in [PieceID.trunk(2), .trunk(-1), .expert(0, 4), .expert(0, -1), .expert(2, 0), .header] {
+      #expect(spec.layout(of: piece) == nil, "\(piece)")
+    }
+    let layout = try #require(spec.layout(of: .expert(1, 3)))
+    #expect(layout.parts.map(\.offset) == [0, 3072, 6144] && layout.byteCount == 9216)
+  }
+
+  @Test("headers that lie about their lengths are refused")
+  func headerLies() throws {
+    let bytes = ModelSpec.encodeHeaders([GGUFHeader(path: "", fileByteCount: 100, bytes: [1, 2, 3])])
+    for (offset, value) in [(0, 0), (0, 0xFF), (3, 0x80), (11, 0x80), (12, 4), (19, 0x7F)] as [(Int, UInt8)] {
+      var lie = bytes
+      lie[offset] = value
+      let error = #expect(throws: ModelSpecError.self) { try ModelSpec.decodeHeaders(lie) }
+      #expect(error?.code == .badHeader)
+    }
+    #expect(throws: ModelSpecError.self) { try ModelSpec.decodeHeaders(bytes + [0]) }
+    #expect(try ModelSpec.decodeHeaders(bytes).map(\.bytes) == [[1, 2, 3]])
   }
 
   @Test("a quant type without kernels is refused by name")
   func unsupportedType() throws {
     let spec = try ModelSpec(file: GGUFFile.open(Fixture.demo))
     let error = #expect(throws: ModelSpecError.self) { try spec.requireTypes([.f32, .q4_K]) }
-    #expect(error?.message.contains("Q6_K") == true)
+    #expect(error?.code == .unsupportedType && error?.message.contains("Q6_K") == true)
+    #expect(error?.message.contains("F32, Q4_K") == true)
   }
 }

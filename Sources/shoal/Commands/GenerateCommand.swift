@@ -38,7 +38,12 @@ struct GenerateCommand: ParsableCommand {
         JobRequest(prompt: $0, parameters: parameters, maxTokens: maxTokens, ignoreEOS: ignoreEOS)
       }
       var printer = AnswerPrinter(count: requests.count, json: json)
-      try JobRunner(running).run(requests) { index, event in try printer.handle(index, event) }
+      do {
+        try JobRunner(running, requests).run { index, event in try printer.handle(index, event) }
+      } catch {
+        printer.interrupt()
+        throw error
+      }
     }
   }
 }

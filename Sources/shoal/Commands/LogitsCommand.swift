@@ -2,12 +2,6 @@ import ArgumentParser
 import Coordinator
 import Tensors
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// Logits of a prompt's last positions, for comparisons.
 struct LogitsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -31,31 +25,14 @@ struct LogitsCommand: ParsableCommand {
 
   func run() throws {
     try withExitStatus {
+      let request = JobRequest(prompt: .tokens(tokens.tokens), maxTokens: 0, logitRows: last)
       let running = try ClusterStarter.start(cluster)
       defer { running.stop() }
-      var values: [Float] = []
-      let request = JobRequest(prompt: .tokens(tokens.tokens), maxTokens: 0, logitRows: last)
-      try JobRunner(running).run([request]) { _, event in
-        if case .logits(_, _, let more) = event { values += more }
+      // Before the work, so that a wrong path costs none.
+      let output = try RawOutput(path: out)
+      try JobRunner(running, [request]).run { _, event in
+        if case .logits(_, _, let values) = event { try output.write(values) }
       }
-      try write(values)
-    }
-  }
-
-  private func write(_ values: [Float]) throws {
-    let bytes = values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } }
-    let file = out == "-" ? STDOUT_FILENO : open(out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw InputError(.cannotCreate, "\(out): \(String(cString: strerror(errno)))") }
-    defer { if file != STDOUT_FILENO { close(file) } }
-    var start = 0
-    while start < bytes.count {
-      let count = bytes[start...].withUnsafeBytes { systemWrite(file, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw InputError(.ioError, "\(out): \(String(cString: strerror(errno)))") }
-      start += count
     }
   }
 }
-
-/// `write(2)`, whose name `LogitsCommand.write` hides.
-private func systemWrite(_ file: Int32, _ base: UnsafeRawPointer?, _ count: Int) -> Int { write(file, base, count) }

@@ -30,7 +30,7 @@ struct PerplexityCommand: ParsableCommand {
       let requests = windows.map { JobRequest(prompt: .tokens($0), maxTokens: 0, logitRows: scored) }
       var score = Score()
       var done = 0
-      try JobRunner(running).run(requests, limit: 8) { index, event in
+      try JobRunner(running, requests, limit: 8).run { index, event in
         switch event {
         case .logits(let first, let rows, let values): score.add(windows[index], first: first, rows: rows, values)
         case .finished:
@@ -47,8 +47,7 @@ struct PerplexityCommand: ParsableCommand {
   }
 
   private func readWindows(_ window: Int) throws -> [[TokenID]] {
-    let path = try cluster.model ?? TopologyFile.read(cluster.topologyPath ?? "topology.json").modelPath
-    let tokenizer = try Tokenizer(metadata: GGUFFile.open(path).metadata)
+    let tokenizer = try Tokenizer(metadata: GGUFFile.open(cluster.modelPath()).metadata)
     guard let text = String(validating: try TopologyFile.bytes(file, limit: 1 << 30), as: UTF8.self) else {
       throw InputError(.badData, "\(file): not UTF-8 text")
     }

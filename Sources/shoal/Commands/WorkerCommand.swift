@@ -49,8 +49,8 @@ struct WorkerCommand: ParsableCommand {
 
   func run() throws {
     try withExitStatus {
-      let address = try HostPort(parsing: listen)
-      try Loopback.require(address, insecure: insecure)
+      let address = try HostPort(option: "--listen", listen)
+      try Loopback.require(address, of: "this worker", insecure: insecure)
       signal(SIGPIPE, SIG_IGN)
       let weights = WeightConnection()
       let configuration = WorkerConfiguration(

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import Cluster
 import Kernels
 import ShardStore
 public import Tensors
@@ -27,7 +28,7 @@ struct ClusterOptions: ParsableArguments {
   var prefillChunk: Int?
   @Option(help: "The shard store (default $XDG_CACHE_HOME/shoal).")
   var store: String?
-  @Flag(help: "Allow connections beyond this machine, which nothing encrypts or authenticates yet.")
+  @Flag(help: "Allow listening beyond this machine: connections are neither encrypted nor authenticated yet.")
   var insecure = false
 
   func validate() throws {
@@ -47,10 +48,44 @@ struct ClusterOptions: ParsableArguments {
     ].filter(\.1).map(\.0)
   }
 
-  /// Where the topology is read from; nil for one process without a cluster.
-  var topologyPath: String? {
-    if let topology { return topology == "none" ? nil : topology }
-    return model == nil ? "topology.json" : nil
+  /// The topology that is used when none is named.
+  static let topologyDefault = "topology.json"
+
+  /// What is to run, and whether as a cluster.
+  enum Source {
+    /// The nodes and stages of this file.
+    case topology(String)
+    /// This model in one process.
+    case model(String)
+    /// The model of this topology file, with its settings, in one process.
+    case modelOfTopology(String)
+  }
+
+  var source: Source {
+    switch (topology, model) {
+    case ("none", let model?), (nil, let model?): .model(model)
+    case ("none", nil): .modelOfTopology(Self.topologyDefault)
+    case (let topology?, _): .topology(topology)
+    case (nil, nil): .topology(Self.topologyDefault)
+    }
+  }
+
+  /// The model's file.
+  func modelPath() throws -> String {
+    switch source {
+    case .topology(let path): try model ?? TopologyFile.read(path).modelPath
+    case .model(let path): path
+    case .modelOfTopology(let path): try TopologyFile.read(path).modelPath
+    }
+  }
+
+  /// The context that is asked for; nil when none is.
+  func context(within facts: ModelFacts) throws -> Int? {
+    guard let context else { return nil }
+    guard context <= facts.contextLength else {
+      throw InputError(.usage, "--context is \(context), but the model was made for \(facts.contextLength) positions")
+    }
+    return context
   }
 
   /// The shard store; nil, with a warning, when it cannot be opened: it is a cache.
@@ -91,4 +126,6 @@ enum KernelChoice: String, ExpressibleByArgument, CaseIterable {
 
 extension KVType: ExpressibleByArgument {
   public init?(argument: String) { self.init(name: argument) }
+  public static var allValueStrings: [String] { allCases.map(\.name) }
+  public var defaultValueDescription: String { name }
 }

@@ -8,6 +8,8 @@ struct AnswerPrinter {
   private var summaries: [JobSummary?]
   /// The prompt whose answer is being printed.
   private var current = 0
+  /// Whether a piece of an answer is the last thing printed.
+  private var isMidAnswer = false
 
   init(count: Int, json: Bool) {
     self.json = json
@@ -19,26 +21,32 @@ struct AnswerPrinter {
   mutating func handle(_ index: Int, _ event: JobEvent) throws {
     switch event {
     case .started, .logits, .failed: return
-    case .tokens(let tokens): pending[index] += tokens.text
+    case .tokens(let tokens): if !json { pending[index] += tokens.text }
     case .finished(let summary):
       summaries[index] = summary
-      if json { pending[index] = summary.json + "\n" }
+      pending[index] += json ? summary.json + "\n" : "\n"
     }
     try flush()
+  }
+
+  /// Ends the line of an answer that will not be completed.
+  mutating func interrupt() {
+    guard isMidAnswer else { return }
+    isMidAnswer = false
+    _ = Console.write("\n")
   }
 
   private mutating func flush() throws {
     while current < pending.count {
       let summary = summaries[current]
-      if !json || summary != nil, !pending[current].isEmpty {
+      if !pending[current].isEmpty {
         try write(pending[current])
         pending[current] = ""
+        isMidAnswer = summary == nil
       }
       guard let summary else { return }
-      if !json {
-        try write("\n")
-        Console.error("shoal: \(summary.line)")
-      }
+      // A seed that was drawn is needed to have the same answer again.
+      if !json { Console.error("shoal: \(summary.line), seed \(summary.seed)") }
       current += 1
     }
   }

@@ -25,20 +25,24 @@ struct ClusterPlan {
 
   /// Reads topology and model.
   init(_ options: ClusterOptions) throws {
-    let store = options.openStore()
-    guard let path = options.topologyPath else {
-      guard let model = options.model else {
-        throw InputError(.usage, "--topology none needs --model FILE")
-      }
-      try self.init(model: LoadedModel(path: model, store: store), options)
-      return
+    switch options.source {
+    case .topology(let path):
+      let topology = try TopologyFile.read(path)
+      try self.init(
+        topology, model: LoadedModel(path: options.model ?? topology.modelPath, store: options.openStore()), options)
+    case .model(let path):
+      try self.init(model: LoadedModel(path: path, store: options.openStore()), settings: nil, options)
+    case .modelOfTopology(let path):
+      let topology = try TopologyFile.read(path)
+      try self.init(
+        model: LoadedModel(path: topology.modelPath, store: options.openStore()), settings: topology, options)
     }
-    let topology = try TopologyFile.read(path)
-    try self.init(
-      topology, model: LoadedModel(path: options.model ?? topology.modelPath, store: store), options)
   }
 
-  private init(model: LoadedModel, _ options: ClusterOptions) throws {
+  /// One process without a cluster.
+  /// - Parameter settings: a topology whose settings count, though not its nodes and stages, so that the answers are
+  ///   those of its cluster.
+  private init(model: LoadedModel, settings: Topology?, _ options: ClusterOptions) throws {
     self.model = model
     topology = nil
     let facts = ModelFacts(model.spec)
@@ -46,14 +50,12 @@ struct ClusterPlan {
     placement = Placement(
       epoch: PlacementEpoch(rawValue: 1), nodes: ["local"],
       stages: [StagePlacement(layers: facts.layers, host: 0, experts: [everything])])
-    kvType = options.kv ?? .f16
-    combine = .exact
-    sequences = 4
-    context = min(options.context ?? Topology.contextDefault, facts.contextLength)
-    if let wanted = options.context, wanted > facts.contextLength {
-      throw InputError(
-        .usage, "--context is \(wanted), but the model was made for \(facts.contextLength) positions")
-    }
+    kvType = options.kv ?? settings?.keyValueType.value ?? .f16
+    combine = settings?.combine.value ?? .exact
+    sequences = settings?.sequences.value ?? 4
+    context =
+      try options.context(within: facts) ?? settings?.contextLength(for: facts)
+      ?? min(Topology.contextDefault, facts.contextLength)
     prefillChunk = options.prefillChunk ?? SchedulerConfiguration.defaultPrefillChunk
   }
 
@@ -65,20 +67,12 @@ struct ClusterPlan {
     kvType = options.kv ?? topology.keyValueType.value
     combine = topology.combine.value
     sequences = topology.sequences.value
-    if let wanted = options.context {
-      guard wanted <= facts.contextLength else {
-        throw InputError(
-          .usage, "--context is \(wanted), but the model was made for \(facts.contextLength) positions")
-      }
-      context = wanted
-    } else {
-      context = try topology.contextLength(for: facts)
-    }
+    context = try options.context(within: facts) ?? topology.contextLength(for: facts)
     prefillChunk = options.prefillChunk ?? SchedulerConfiguration.defaultPrefillChunk
     try memory(of: topology).check(topology)
   }
 
-  /// Bytes each node needs.
+  /// Bytes each node needs with the settings that are in force, options included.
   func memory(of topology: Topology) -> MemoryPlan {
     MemoryPlan(
       placement: placement, facts: ModelFacts(model.spec), sizes: ModelSizes(model.spec, keyValueType: kvType),

@@ -18,14 +18,14 @@ enum ClusterStarter {
           "\(options.givenNames.joined(separator: ", ")) cannot be used with --coordinator: that coordinator decides it"
         )
       }
-      return try RemoteCluster.start(HostPort(parsing: coordinator))
+      return try RemoteCluster.start(HostPort(option: "--coordinator", coordinator))
     }
     let plan = try ClusterPlan(options)
     let kernels = options.kernels ?? .auto
     guard let topology = plan.topology else {
       return try InProcessCluster.start(plan, kernels: kernels, threads: options.threads ?? coreCount)
     }
-    return try TopologyCluster.start(plan, topology, options)
+    return try TopologyCluster.start(plan, topology, options, status: StatusPrinter.print)
   }
 
   /// Cores this process may use.

@@ -10,23 +10,37 @@ final class JobRunner {
   }
 
   private let cluster: RunningCluster
+  private let requests: [JobRequest]
+  private let limit: Int
   private let mailbox: Mailbox<Item>
   private let signals: SignalWatch
 
-  init(_ cluster: RunningCluster) {
-    let mailbox = Mailbox<Item>(capacity: 1 << 16)
+  /// - Parameter limit: how many jobs may be under way at once.
+  init(_ cluster: RunningCluster, _ requests: [JobRequest], limit: Int = .max) {
     self.cluster = cluster
+    self.requests = requests
+    self.limit = limit
+    let mailbox = Mailbox<Item>(capacity: Self.eventCount(requests))
     self.mailbox = mailbox
     signals = SignalWatch { mailbox.post(.signal($0)) }
   }
 
   deinit { signals.cancel() }
 
-  /// Runs jobs side by side until all have ended.
-  /// - Parameters:
-  ///   - handle: called with a request's index and its events, in each job's order; what it throws ends all jobs.
+  /// Room for everything that the jobs can bring, so that no event is lost while standard output blocks: an event for
+  /// each token and each row of logits, and a few at begin and end.
+  private static func eventCount(_ requests: [JobRequest]) -> Int {
+    requests.reduce(64) { count, request in
+      let tokens = request.maxTokens ?? JobRequest.tokenCountMax
+      return count + min(tokens, JobRequest.tokenCountMax) + request.logitRows + 8
+    }
+  }
+
+  /// Runs the jobs side by side until all have ended.
+  /// - Parameter handle: called with a request's index and its events, in each job's order; what it throws ends all
+  ///   jobs.
   /// - Throws: the first job's failure, `ExitCode` on a signal, whatever `handle` throws.
-  func run(_ requests: [JobRequest], limit: Int = .max, _ handle: (Int, JobEvent) throws -> Void) throws {
+  func run(_ handle: (Int, JobEvent) throws -> Void) throws {
     var next = 0
     var open = 0
     while next < requests.count || open > 0 {
@@ -39,8 +53,7 @@ final class JobRunner {
       mailbox.wait()
       while let item = mailbox.take() {
         switch item {
-        case .signal(let number):
-          throw ExitStatus.code(signal: number)
+        case .signal(let number): throw ExitStatus.code(signal: number)
         case .job(_, .failed(let error)): throw error
         case .job(let index, let event):
           if case .finished = event { open -= 1 }
@@ -49,4 +62,9 @@ final class JobRunner {
       }
     }
   }
+}
+
+extension JobRequest {
+  /// More tokens than any context holds.
+  fileprivate static let tokenCountMax = 1 << 31
 }

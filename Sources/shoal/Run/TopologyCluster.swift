@@ -11,9 +11,11 @@ enum TopologyCluster {
   static func start(
     _ plan: ClusterPlan, _ topology: Topology, _ options: ClusterOptions,
     cluster: ClusterID = .random(), term: CoordinatorTerm = CoordinatorTerm(rawValue: 1),
-    clients: HostPort? = nil
+    clients: HostPort? = nil, status: @escaping @Sendable (CoordinatorStatus) -> Void
   ) throws -> RunningCluster {
     let nodes = try TopologyNodes(topology, options)
+    // A set of kernels that this machine lacks is found here, and not by each local worker.
+    if !nodes.plans.isEmpty { _ = try options.kernels?.select() }
     let handle = CoordinatorHandle()
     let plane = TCPControlPlane(logger: .shoal, sink: handle.controlSink)
     let supply = TCPWeightSupply(plan.model.reader)
@@ -28,7 +30,7 @@ enum TopologyCluster {
     do {
       coordinator = try PlatformThread {
         CoordinatorShell(
-          handle: handle, configuration: configuration, plane: plane, weights: supply, status: StatusPrinter.print
+          handle: handle, configuration: configuration, plane: plane, weights: supply, status: status
         ).run()
       }
     } catch {
@@ -73,25 +75,39 @@ struct TopologyNodes {
       guard case .remote(let text) = node.address else { continue }
       addresses[node.name.value] = try HostPort(parsing: text)
     }
-    let beyond = addresses.values.first { !Loopback.contains($0) }
-    if let beyond { try Loopback.require(beyond, insecure: options.insecure) }
-    let host = try beyond.map { try OutwardAddress.host(towards: $0) } ?? "127.0.0.1"
+    let host = try hostOfLocalNodes(topology)
     for node in topology.nodes {
-      if let advertise = node.advertise {
-        advertised[node.name.value] = try HostPort(parsing: advertise.contains(":") ? advertise : advertise + ":0")
+      let name = node.name.value
+      if let address = addresses[name] {
+        if let text = node.advertised(listeningOn: Int(address.port)) {
+          advertised[name] = try HostPort(parsing: text)
+        }
+      } else {
+        // A worker of this machine simply listens where it is to be found.
+        let advertised = try node.advertised(listeningOn: 0).map { try HostPort(parsing: $0) }
+        let listen = advertised ?? HostPort(host: host, port: 0)
+        try Loopback.require(listen, of: "the local worker \(name)", insecure: options.insecure)
+        plans.append(Self.plan(node, topology, options, listen: listen))
       }
-      guard node.address == .local else { continue }
-      plans.append(Self.plan(node, topology, options, host: host))
     }
   }
 
+  /// Where local nodes are found by all others: on loopback, unless one of the others is on another machine.
+  private func hostOfLocalNodes(_ topology: Topology) throws -> String {
+    let others = topology.nodes.compactMap { addresses[$0.name.value] }
+    guard others.count < topology.nodes.count, let beyond = others.first(where: { !Loopback.contains($0) }) else {
+      return "127.0.0.1"
+    }
+    return try OutwardAddress.host(towards: beyond)
+  }
+
   private static func plan(
-    _ node: TopologyNode, _ topology: Topology, _ options: ClusterOptions, host: String
+    _ node: TopologyNode, _ topology: Topology, _ options: ClusterOptions, listen: HostPort
   ) -> LocalWorkerPlan {
     let threads =
       node.threads?.value ?? options.threads ?? topology.threadCount(of: node, cores: ClusterStarter.coreCount)
     var arguments = [
-      "worker", "--parent-pipe", "--listen", "\(HostPort(host: host, port: 0))", "--name", node.name.value.rawValue,
+      "worker", "--parent-pipe", "--listen", "\(listen)", "--name", node.name.value.rawValue,
       "--threads", "\(threads)", "--kernels", (options.kernels ?? .auto).rawValue,
     ]
     if let memory = node.memoryBytes { arguments += ["--memory", "\(memory.value)B"] }

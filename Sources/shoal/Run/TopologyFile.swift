@@ -9,7 +9,11 @@ import Cluster
 /// Reads topology files.
 enum TopologyFile {
   static func read(_ path: String) throws -> Topology {
-    try Topology(decoding: bytes(path, limit: 16 << 20), file: path)
+    do {
+      return try Topology(decoding: bytes(path, limit: 16 << 20), file: path)
+    } catch let error as InputError where error.status == .noInput {
+      throw InputError(.noInput, "\(error); name a topology with --topology FILE, or a model with --model FILE.gguf")
+    }
   }
 
   /// A whole file.
