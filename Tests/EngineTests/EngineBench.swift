@@ -127,7 +127,8 @@ final class EngineBench: EngineOutlet {
       copies[form] = (0..<rows.rowCount).map { row in
         Array(
           UnsafeRawBufferPointer(
-            start: base + rows.sourceRow(row) * form.rowStride(elements: width), count: form.wireBytes(elements: width)))
+            start: base + rows.sourceRow(row) * form.rowStride(elements: width), count: form.wireBytes(elements: width))
+        )
       }
     }
     sent.append(

@@ -47,7 +47,8 @@ final class EngineCluster {
           isLast: stage == plan.stages.count - 1)
       }
       let configuration = EngineConfiguration(
-        spec: spec, stages: hosted, kvType: .f16, combine: combine, context: 256, sequences: 8, rowCapacity: rowCapacity)
+        spec: spec, stages: hosted, kvType: .f16, combine: combine, context: 256, sequences: 8, rowCapacity: rowCapacity
+      )
       let engine = Engine(
         configuration, shard: shard, kernels: kernels[index % kernels.count], team: ThreadTeam(threads: threads),
         nodeCount: plan.nodeCount, ownNode: index)

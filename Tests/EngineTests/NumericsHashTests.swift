@@ -14,7 +14,8 @@ import Testing
   static let advice: Comment =
     "the results of numerics version 1 have changed: raise Kernels.numericsVersion and this constant together, or undo the change"
 
-  @Test("the fixtures' logits are those of this numerics version, for each instruction set", arguments: Kernels.available)
+  @Test(
+    "the fixtures' logits are those of this numerics version, for each instruction set", arguments: Kernels.available)
   func logits(set: InstructionSet) throws {
     let kernels = try Kernels.select(set)
     var hash = FNV()
@@ -31,7 +32,8 @@ import Testing
     #expect(hash.value == Self.logitsHash, Self.advice)
   }
 
-  @Test("the embedded model's tokens are those of this numerics version, greedy and sampled", arguments: Kernels.available)
+  @Test(
+    "the embedded model's tokens are those of this numerics version, greedy and sampled", arguments: Kernels.available)
   func tokens(set: InstructionSet) throws {
     let demo = try DemoGolden()
     let model = try LocalModel(DemoGolden.path, kernels: Kernels.select(set))

@@ -78,7 +78,8 @@ import Testing
       let cluster = try EngineCluster(
         spec, file, plan, kernels: [kernels], threads: 1, rowCapacity: 16, seed: seed, combine: .compact)
       let entry = StepEntry(
-        sequence: SequenceID(rawValue: 1), position: 0, rowCount: prompt.count, tokens: prompt, wanted: .logits(rows: 2))
+        sequence: SequenceID(rawValue: 1), position: 0, rowCount: prompt.count, tokens: prompt, wanted: .logits(rows: 2)
+      )
       guard case .logits(_, let logits)? = try cluster.run([(.prefill, [entry])]).first?.first?.outcome else {
         Issue.record("seed \(seed): no logits; plan \(plan)")
         return

@@ -17,7 +17,8 @@ final class TinyModel {
     [("token_embd", [32, 40]), ("output_norm", [32]), ("output", [32, 40])]
     + (0..<2).flatMap { layer in
       [
-        ("attn_norm", [32]), ("attn_q", [32, 64]), ("attn_k", [32, 32]), ("attn_v", [32, 16]), ("attn_output", [32, 32]),
+        ("attn_norm", [32]), ("attn_q", [32, 64]), ("attn_k", [32, 32]), ("attn_v", [32, 16]),
+        ("attn_output", [32, 32]),
         ("attn_q_norm", [16]), ("attn_k_norm", [16]), ("ffn_norm", [32]), ("ffn_gate_inp", [32, 6]),
         ("ffn_gate_exps", [32, 24, 6]), ("ffn_up_exps", [32, 24, 6]), ("ffn_down_exps", [24, 32, 6]),
       ].map { ("blk.\(layer).\($0.0)", $0.1) }

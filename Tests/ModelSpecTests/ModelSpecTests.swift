@@ -74,7 +74,8 @@ enum Fixture {
     #expect(error?.code == .missingTensor && error?.message.contains("token_embd") == true, "\(error?.message ?? "")")
   }
 
-  @Test("a tensor that is missing is named", arguments: TinyModel().tensors.keys.filter { $0 != "output.weight" }.sorted())
+  @Test(
+    "a tensor that is missing is named", arguments: TinyModel().tensors.keys.filter { $0 != "output.weight" }.sorted())
   func missingTensor(name: String) throws {
     var file = TinyModel()
     file.tensors[name] = nil
@@ -95,7 +96,8 @@ enum Fixture {
     }
   }
 
-  @Test("norms must be float32", arguments: ["output_norm.weight", "blk.1.attn_q_norm.weight", "blk.0.ffn_norm.weight"])
+  @Test(
+    "norms must be float32", arguments: ["output_norm.weight", "blk.1.attn_q_norm.weight", "blk.0.ffn_norm.weight"])
   func quantizedNorm(name: String) throws {
     var file = TinyModel()
     file.tensors[name]?.type = .f16
