@@ -6,7 +6,7 @@ import Wire
 /// Steps: started at the first host, answered by the last.
 extension CoordinatorCore {
   private var firstHost: Int { configuration.placement.stages.first?.host.rawValue ?? 0 }
-  private var lastHost: Int { configuration.placement.stages.last?.host.rawValue ?? 0 }
+  var lastHost: Int { configuration.placement.stages.last?.host.rawValue ?? 0 }
 
   /// Starts whatever steps can be started, and a reading of the counters when one is due.
   mutating func pump(now: ContinuousClock.Instant) {

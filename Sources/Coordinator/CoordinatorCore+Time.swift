@@ -29,13 +29,18 @@ extension CoordinatorCore {
   mutating func checkTimes(now: ContinuousClock.Instant) {
     for index in nodes.indices { checkNode(index, now: now) }
     if let deadline = book.deadline, now >= deadline { directives.append(.readCounters) }
-    for (link, client) in clients {
-      if let deadline = client.greetingDeadline, now >= deadline { drop(link, "no hello came", now: now) }
+    for link in clients.keys.sorted() {
+      if let deadline = clients[link]?.greetingDeadline, now >= deadline { drop(link, "no hello came", now: now) }
     }
-    if let late = steps.values.first(where: { now >= $0.startedAt + configuration.timeouts.step }) {
-      let limit = configuration.timeouts.step.seconds
+    let late = steps.values.filter { now >= $0.startedAt + configuration.timeouts.step }.map(\.batch.id).min()
+    if let late {
+      let limit = Int(configuration.timeouts.step.seconds)
+      let host = nodes[lastHost]
       failCluster(
-        CoordinatorError(.stepFailed, "step \(late.batch.id) was not answered within \(Int(limit)) seconds"), now: now)
+        CoordinatorError(
+          .stepFailed, node: host.id,
+          "step \(late) was not answered within \(limit) seconds; its answer was to come from the worker \(host.name)"),
+        now: now)
     }
   }
 

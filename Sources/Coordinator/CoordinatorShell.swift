@@ -23,8 +23,8 @@ public final class CoordinatorShell {
   private let plane: any ControlPlane
   private let weights: any WeightSupply
   private let status: (CoordinatorStatus) -> Void
-  private var core: CoordinatorCore?
-  private var sinks: [JobID: JobSink] = [:]
+  private(set) var core: CoordinatorCore?
+  private(set) var sinks: [JobID: JobSink] = [:]
 
   /// Events handled in one round.
   private static let eventsPerRound = 256

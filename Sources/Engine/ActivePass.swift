@@ -14,6 +14,11 @@ final class StepProgress {
   var finishedPasses = 0
   /// For each pass whether it is, or was, here.
   var hasBegun: [Bool]
+  /// Sequences that have rows in it.
+  var sequences: Set<SequenceID> = []
+  /// Ended sequences of which the next host is told with the first pass that leaves: it frees their memory before it
+  /// takes any for this step.
+  var released: [SequenceID] = []
   /// The last host's results so far.
   var results: [StepResult] = []
 

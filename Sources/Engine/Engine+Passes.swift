@@ -60,6 +60,7 @@ extension Engine {
     let active = ActivePass(pass: pass, progress: progress, index: index, entries: entries)
     passes.append(active)
     progress.hasBegun[index] = true
+    for entry in entries { progress.sequences.insert(entry.sequence) }
     return active
   }
 
@@ -82,7 +83,8 @@ extension Engine {
     if progress.stage.isLast {
       progress.results += try results(of: active)
     } else {
-      let released = active.index == 0 ? releasedInStep.removeValue(forKey: progress.id) ?? [] : []
+      let released = progress.released
+      progress.released = []
       let handOver = PassHandOver(
         step: progress.id, phase: progress.phase, pass: active.index, passCount: progress.passCount,
         entries: active.entries.map(\.withoutTokens), released: released, rows: UnsafePointer(active.pass.hidden),
@@ -94,7 +96,6 @@ extension Engine {
     guard progress.finishedPasses == progress.passCount else { return }
     steps[StepKey(step: progress.id, stage: progress.stage.index)] = nil
     guard progress.stage.isLast else { return }
-    releasedInStep[progress.id] = nil
     outlet?.finished(progress.id, results: StepResult.joined(progress.results))
   }
 }

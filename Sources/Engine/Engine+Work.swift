@@ -43,6 +43,8 @@ extension Engine {
       if active.pass.awaitsExperts { forward.finishLayer(active.pass) }
       let stage = active.progress.stage
       guard active.pass.layer < stage.layers.upperBound else { return try finishStage(active) }
+      // Its experts may have answered before those of the pass before it, whose keys of this layer it attends to.
+      guard active.isReady else { return }
       let rows = try forward.trunk(active.pass, kv: stage.cache.layout)
       active.progress.trunkDone[active.index] = active.pass.layer.advanced(by: 1)
       try exchange(active, rows)

@@ -93,7 +93,7 @@ public final class Engine {
           row += entry.rowCount
         }
       }
-      releasedInStep[step.id] = step.released
+      progress.released = step.released
     } catch {
       fail(step.id, because: error)
     }
@@ -121,7 +121,7 @@ public final class Engine {
       guard !progress.hasBegun[handOver.pass] else { return }
       let active = try makePass(progress, index: handOver.pass, entries: handOver.entries)
       active.pass.hidden.update(from: handOver.rows, count: rowCount * model.hiddenSize)
-      if !handOver.released.isEmpty { releasedInStep[handOver.step] = handOver.released }
+      progress.released += handOver.released
     } catch {
       fail(handOver.step, because: error)
     }
@@ -130,7 +130,6 @@ public final class Engine {
   /// Forgets a step: its passes are dropped, answers to it are ignored.
   public func abandon(_ step: StepID) {
     steps = steps.filter { $0.key.step != step }
-    releasedInStep[step] = nil
     for active in passes where active.progress.id == step { retire(active) }
   }
 
@@ -149,9 +148,8 @@ public final class Engine {
       let kept = releases.sorted { $0.value > $1.value }.prefix(Self.releaseLimit / 2)
       releases = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, $0.value) })
     }
-    let dropped = Set(
-      passes.filter { $0.entries.contains { sequences.contains($0.sequence) } }.map(\.progress.id))
-    for step in dropped { abandon(step) }
+    // Also steps that wait here for passes which another host has dropped.
+    for progress in Array(steps.values) where !progress.sequences.isDisjoint(with: sequences) { abandon(progress.id) }
     for sequence in sequences {
       samplingStates[sequence] = nil
       for stage in stages { stage.cache.release(sequence) }
@@ -173,9 +171,6 @@ public final class Engine {
   /// The step that released each of the last sequences to end.
   private var releases: [SequenceID: StepID] = [:]
   private static let releaseLimit = 4096
-
-  /// Sequences to release with a step, handed on with its first pass.
-  var releasedInStep: [StepID: [SequenceID]] = [:]
 }
 
 /// A step in one of the stages of this node.

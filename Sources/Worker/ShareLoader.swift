@@ -85,14 +85,11 @@ private struct LoadJob: Sendable {
   private func load() throws -> LoadedShare {
     let pins = store.map { StorePins([request.header.digest] + request.pieces.map(\.digest), in: $0) }
     try checkCurrent()
-    let (bytes, origin) = try loader.loadPacked(request.header)
-    let spec = try ModelSpec(file: GGUFFile(headers: ModelSpec.decodeHeaders(bytes)))
-    try spec.requireTypes(Kernels.supportedTypes)
-    try request.check(spec)
     var progress = ShareProgress()
+    let spec = try request.spec ?? loadSpec(&progress)
+    try request.check(spec)
     progress.piecesTotal = request.pieces.count
     progress.bytesTotal = request.pieces.reduce(0) { $0 &+ $1.byteCount }
-    if origin == .network { progress.bytesMoved += request.header.byteCount }
     var pieces: [PieceID: HeldPiece] = [:]
     for entry in request.pieces {
       try checkCurrent()
@@ -108,7 +105,16 @@ private struct LoadJob: Sendable {
       progress.bytesDone += entry.byteCount
       report(progress)
     }
-    return LoadedShare(spec: spec, pieces: pieces, bytesMoved: progress.bytesMoved, pins: pins)
+    return LoadedShare(
+      headerDigest: request.header.digest, spec: spec, pieces: pieces, bytesMoved: progress.bytesMoved, pins: pins)
+  }
+
+  private func loadSpec(_ progress: inout ShareProgress) throws -> ModelSpec {
+    let (bytes, origin) = try loader.loadPacked(request.header)
+    if origin == .network { progress.bytesMoved += request.header.byteCount }
+    let spec = try ModelSpec(file: GGUFFile(headers: ModelSpec.decodeHeaders(bytes)))
+    try spec.requireTypes(Kernels.supportedTypes)
+    return spec
   }
 
   private func checkCurrent() throws(WorkerError) {

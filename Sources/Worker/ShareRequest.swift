@@ -1,21 +1,25 @@
 public import ModelSpec
 public import ShardStore
+public import Tensors
 
 /// The weights a coordinator wants a worker to hold.
 public struct ShareRequest: Sendable {
   /// Tells requests of one worker apart: epochs do not, as another coordinator counts them anew.
   public let number: Int
   public let header: PieceEntry
+  /// What the header says, when it is in memory already; nil to load it.
+  public let spec: ModelSpec?
   public let pieces: [PieceEntry]
   /// Looks at the model before any weights are loaded; throws when the placement does not fit it or this node.
   let check: @Sendable (ModelSpec) throws -> Void
 
   public init(
-    number: Int, header: PieceEntry, pieces: [PieceEntry],
+    number: Int, header: PieceEntry, spec: ModelSpec? = nil, pieces: [PieceEntry],
     check: @escaping @Sendable (ModelSpec) throws -> Void = { _ in }
   ) {
     self.number = number
     self.header = header
+    self.spec = spec
     self.pieces = pieces
     self.check = check
   }
@@ -23,6 +27,8 @@ public struct ShareRequest: Sendable {
 
 /// A share in memory.
 public struct LoadedShare: Sendable {
+  /// SHA-256 of the headers that `spec` was made from.
+  public let headerDigest: Digest
   public let spec: ModelSpec
   /// Every piece of the share, also those that were in memory before.
   public let pieces: [PieceID: HeldPiece]

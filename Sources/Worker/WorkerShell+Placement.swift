@@ -27,6 +27,7 @@ extension WorkerShell {
     let request = ShareRequest(
       number: shareRequests,
       header: PieceEntry(id: .header, byteCount: order.headerByteCount, digest: order.headerDigest),
+      spec: heldHeader?.digest == order.headerDigest ? heldHeader?.spec : nil,
       pieces: order.pieces.map { PieceEntry(id: $0.piece, byteCount: $0.byteCount, digest: $0.digest) },
       check: { spec in try check(spec) })
     loader.load(request, held: held) { [mailbox] event in _ = mailbox.post(.share(event)) }
@@ -51,6 +52,7 @@ extension WorkerShell {
   /// Gives up pieces in memory that neither the running placement nor the one to come uses.
   private func forgetPieces(except order: Prepare) {
     if heldModel != order.model { heldModel = nil }
+    if heldHeader?.digest != order.headerDigest { heldHeader = nil }
     let wanted = Dictionary(order.pieces.map { ($0.piece, $0.digest) }) { first, _ in first }
     held = held.filter { id, piece in piece.digest == wanted[id] || running?.share.pieces[id] === piece }
   }
@@ -76,6 +78,7 @@ extension WorkerShell {
     guard request == shareRequests else { return }
     // Weights that were loaded for a coordinator that is gone stay for the next one.
     held.merge(share.pieces) { _, new in new }
+    heldHeader = (share.headerDigest, share.spec)
     guard var current = preparing, current.request == request else { return }
     current.share = share
     preparing = current

@@ -36,6 +36,8 @@ public final class WorkerShell {
   var strangers: [LinkID: ContinuousClock.Instant] = [:]
   /// Weights in memory, for the next placement that wants them.
   var held: [PieceID: HeldPiece] = [:]
+  /// What the model's headers say, and their hash.
+  var heldHeader: (digest: Digest, spec: ModelSpec)?
   /// The model whose weights are held.
   var heldModel: Digest?
   /// Requests that the loader was given.
@@ -68,9 +70,12 @@ public final class WorkerShell {
   public func run() {
     while !isStopped {
       let now = ContinuousClock.now
-      if !advance(now: now) { data.wait(until: nextDeadline(now)) }
+      if !advance(now: now) { data.wait(until: nextDeadline) }
     }
   }
+
+  /// When `advance` is due, should nothing happen before; nil for never.
+  public var nextDeadline: ContinuousClock.Instant? { strangers.values.min() }
 
   /// One round: messages, data frames, one piece of work.
   /// - Returns: whether there was anything to do.
@@ -101,11 +106,9 @@ public final class WorkerShell {
 
   func stop() { isStopped = true }
 
-  private func nextDeadline(_ now: ContinuousClock.Instant) -> ContinuousClock.Instant? { strangers.values.min() }
-
   private func dropSilentStrangers(_ now: ContinuousClock.Instant) {
     guard !strangers.isEmpty else { return }
-    for (link, deadline) in strangers where deadline <= now {
+    for link in strangers.filter({ $0.value <= now }).keys.sorted() {
       strangers[link] = nil
       logger.notice("closing a connection that did not say who it is")
       control.close(link)

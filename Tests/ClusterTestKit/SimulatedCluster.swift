@@ -1,0 +1,154 @@
+import Cluster
+public import Coordinator
+import Kernels
+import ModelSpec
+import ShardStore
+public import Tensors
+import Transport
+import Wire
+
+/// A whole cluster, coordinator, workers and engines, on the caller's thread: a seed decides who has a turn when and
+/// what the network does, and the clock moves only when nobody has anything to do. The same seed gives the same run.
+///
+///     let cluster = try SimulatedCluster(model, SimulationOptions(seed: 7, placement: placement))
+///     let job = cluster.submit(JobRequest(prompt: .tokens([1, 2, 3]), maxTokens: 8))
+///     try cluster.run()
+///     job.tokens
+public final class SimulatedCluster {
+  public let model: SimulatedModel
+  public let options: SimulationOptions
+  public let log = EventLog()
+  /// Where the workers' weights come from, when they come from the coordinator.
+  public let weights: SimulatedWeights
+  public internal(set) var workers: [SimulatedWorker] = []
+  /// All that were started and not killed; the last one takes the jobs.
+  public internal(set) var coordinators: [SimulatedCoordinator] = []
+  let net: FaultyNetwork
+  var random: SeededRandom
+  let start = ContinuousClock.now
+  /// Since the start, by the simulation's clock.
+  public internal(set) var elapsed = Duration.zero
+  /// Jobs of all coordinators.
+  public internal(set) var jobs: [SimulatedJob] = []
+  private var coordinatorCount = 0
+
+  /// Starts workers, and a coordinator of term 1.
+  public init(_ model: SimulatedModel, _ options: SimulationOptions) throws {
+    self.model = model
+    self.options = options
+    weights = SimulatedWeights(model)
+    random = SeededRandom(seed: options.seed)
+    net = FaultyNetwork(seed: random.next(), faults: options.faults, log: log)
+    for node in options.placement.nodes { try startWorker(node) }
+    startCoordinator(term: 1)
+  }
+
+  public var now: ContinuousClock.Instant { start + elapsed }
+  public var coordinator: SimulatedCoordinator { coordinators[coordinators.count - 1] }
+
+  public func worker(_ node: NodeID) -> SimulatedWorker? { workers.first { $0.node == node } }
+
+  // MARK: - Processes
+
+  /// Starts a worker process, also again after `kill`.
+  public func startWorker(_ node: NodeID) throws {
+    let index = options.placement.nodes.firstIndex(of: node) ?? 0
+    let wanted = options.kernels[index % options.kernels.count]
+    let kernels = try Kernels.select(Kernels.available.contains(wanted) ? wanted : .scalar)
+    var store: ShardStore?
+    var sources: [any PieceSource] = [ModelFileSource(model.reader)]
+    if case .coordinator(let folder) = options.weights {
+      sources = [weights]
+      store = try folder.map { try ShardStore(directory: "\($0)/\(node)") }
+    }
+    workers.append(
+      SimulatedWorker(
+        node, network: net.network, kernels: kernels, threads: options.threads[index % options.threads.count],
+        sources: sources, store: store))
+  }
+
+  /// Kills a worker process.
+  public func kill(_ node: NodeID) {
+    workers.removeAll { worker in
+      guard worker.node == node else { return false }
+      worker.die()
+      return true
+    }
+  }
+
+  /// Starts a coordinator of the same cluster; those that are there go on.
+  /// - Parameters:
+  ///   - cluster: number of the cluster it believes to be the coordinator of.
+  ///   - changes: to the configuration it would get from the options.
+  public func startCoordinator(
+    term: UInt32, cluster: UInt64 = 1, _ changes: (inout CoordinatorConfiguration) -> Void = { _ in }
+  ) {
+    coordinatorCount += 1
+    var configuration = configuration(term: term, cluster: cluster)
+    changes(&configuration)
+    coordinators.append(
+      SimulatedCoordinator(coordinatorCount, configuration: configuration, network: net.network, log: log))
+  }
+
+  /// Kills a coordinator process, the newest one unless said otherwise; its open jobs are never heard of again.
+  public func killCoordinator(_ name: String? = nil) {
+    let name = name ?? coordinator.name
+    coordinators.removeAll { coordinator in
+      guard coordinator.name == name else { return false }
+      coordinator.die()
+      return true
+    }
+    jobs.removeAll { $0.coordinator == name && !$0.hasEnded }
+  }
+
+  private func configuration(term: UInt32, cluster: UInt64) -> CoordinatorConfiguration {
+    let placement = options.placement
+    let nodes = placement.nodes.enumerated().map { index, node in
+      NodePlan(
+        id: node, address: SimulatedWorker.address(of: node),
+        pieces: model.descriptions(placement.pieces(for: NodeIndex(index), spec: model.spec)))
+    }
+    var configuration = CoordinatorConfiguration(
+      cluster: ClusterID(high: 1, low: cluster), term: CoordinatorTerm(rawValue: term),
+      numericsVersion: Kernels.numericsVersion, software: "simulation",
+      model: ModelPlan(
+        id: model.manifest.modelID, header: model.header, tokenizer: model.tokenizer,
+        vocabularySize: model.spec.hyperparameters.vocabularySize),
+      placement: placement, nodes: nodes, kvType: options.kvType, combine: options.combine,
+      context: options.context, sequences: options.sequences, prefillChunk: options.prefillChunk,
+      subBatchRows: options.subBatchRows)
+    configuration.timeouts = options.timeouts
+    return configuration
+  }
+
+  // MARK: - Jobs
+
+  /// Hands a job to the newest coordinator; `run` carries it out.
+  @discardableResult
+  public func submit(_ request: JobRequest) -> SimulatedJob {
+    let job = SimulatedJob(coordinator: coordinator.name, log: log)
+    job.handedOver(as: coordinator.handle.submit(request, sink: job.sink))
+    jobs.append(job)
+    return job
+  }
+
+  public func cancel(_ job: SimulatedJob) { coordinator.handle.cancel(job.id) }
+
+  // MARK: - Network
+
+  public var faults: FaultPlan {
+    get { net.faults }
+    set { net.faults = newValue }
+  }
+
+  /// Packets that wait in the network.
+  public var waitingPackets: Int { net.network.held.count }
+
+  /// Breaks the connections between two names: nodes, or a coordinator's `name` and a node.
+  /// - Parameter keepApart: let no new ones be made until `heal`.
+  public func cut(_ first: String, _ second: String, keepApart: Bool = false) {
+    net.cut(first, second, keepApart: keepApart)
+  }
+
+  public func heal(_ first: String, _ second: String) { net.heal(first, second) }
+}

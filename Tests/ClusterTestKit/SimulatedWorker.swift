@@ -1,0 +1,48 @@
+import Kernels
+import Logging
+import ShardStore
+public import Tensors
+import Transport
+public import Worker
+
+/// A real worker with a real engine, on the simulation's thread.
+public final class SimulatedWorker {
+  public let node: NodeID
+  public let shell: WorkerShell
+  public let arena = WeightArena()
+  /// What it sends instead of the truth.
+  public let tampering = Tampering()
+  private let control: InProcessControlPlane
+  private let data: InProcessDataPlane
+
+  init(
+    _ node: NodeID, network: InProcessNetwork, kernels: Kernels, threads: Int, sources: [any PieceSource],
+    store: ShardStore?
+  ) {
+    self.node = node
+    let mailbox = Mailbox<WorkerEvent>(capacity: 1 << 16)
+    control = InProcessControlPlane(network: network, name: node.rawValue, address: Self.address(of: node)) {
+      mailbox.post(.control($0))
+    }
+    data = InProcessDataPlane(network: network, node: node)
+    let all = (store.map { [StoreSource($0)] } ?? []) + sources
+    let loader = ShareLoader(
+      arena: arena, store: store, isInline: true, sources: { _ in all }, warning: { _ in })
+    shell = WorkerShell(
+      configuration: WorkerConfiguration(name: node, kernels: kernels, threads: threads, store: store),
+      control: TamperedControlPlane(plane: control, tampering: tampering),
+      data: TamperedDataPlane(data, tampering), loader: loader, arena: arena, mailbox: mailbox,
+      logger: Logger(label: node.rawValue) { _ in SwiftLogNoOpLogHandler() })
+  }
+
+  static func address(of node: NodeID) -> HostPort { HostPort(host: node.rawValue, port: 1) }
+
+  /// Frames of other placements or coordinators that it has dropped.
+  public var staleFrames: UInt64 { data.staleFrames }
+
+  /// Gone, as when its process is killed.
+  func die() {
+    control.stop()
+    data.stop()
+  }
+}

@@ -1,0 +1,46 @@
+public import Cluster
+public import Coordinator
+public import Kernels
+public import Tensors
+
+/// How a simulated cluster is set up.
+public struct SimulationOptions: Sendable, CustomStringConvertible {
+  /// Decides who has a turn when, and which faults strike.
+  public var seed: UInt64
+  public var placement: Placement
+  /// Instruction sets of the nodes; the first again after the last. Those that this machine lacks become scalar.
+  public var kernels: [InstructionSet] = [.scalar]
+  /// Compute threads of the nodes; the first again after the last.
+  public var threads = [1]
+  public var prefillChunk = 512
+  public var subBatchRows = 64
+  public var sequences = 4
+  public var context = 256
+  public var kvType = KVType.f16
+  public var combine = CombineMode.exact
+  public var timeouts = CoordinatorTimeouts()
+  public var faults = FaultPlan.none
+  /// Where the workers take their weights from.
+  public var weights = WeightOrigin.modelFile
+
+  public enum WeightOrigin: Sendable {
+    /// From the model's file, as if each worker had it.
+    case modelFile
+    /// From the coordinator; each worker keeps them in a folder of its own below this one, if there is one.
+    case coordinator(storeFolder: String?)
+  }
+
+  public init(seed: UInt64, placement: Placement) {
+    self.seed = seed
+    self.placement = placement
+  }
+
+  public var description: String {
+    let stages = placement.stages.map { stage in
+      let experts = stage.experts.map { "\($0.node):\($0.experts)" }.joined(separator: " ")
+      return "\(stage.layers)@\(stage.host)[\(experts)]"
+    }
+    return "seed \(seed): \(placement.nodes.count) nodes, \(stages.joined(separator: " ")), kernels \(kernels), "
+      + "threads \(threads), chunk \(prefillChunk), passes of \(subBatchRows), KV \(kvType), hold \(faults.hold)"
+  }
+}

@@ -1,0 +1,41 @@
+import ClusterTestKit
+import Coordinator
+import Foundation
+import Kernels
+import ModelSpec
+import Tensors
+import Testing
+
+/// The reference models of the repository, in a cluster.
+@Suite struct FixtureModelTests {
+  @Test(
+    "a cluster answers as one node does", arguments: [("qwen3moe-s", "Q8_0"), ("qwen3moe-k", "Q4_K_M")])
+  func fixture(name: String, type: String) throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Fixtures/\(name)")
+    let model = try SimulatedModel(path: folder.appendingPathComponent("\(name)-\(type).gguf").path)
+    let vocabulary = UInt32(model.spec.hyperparameters.vocabularySize)
+    let requests = Models.requests.map { request in
+      var request = request
+      if case .tokens(let tokens) = request.prompt {
+        request.prompt = .tokens(tokens.map { .init(1 + $0.rawValue % (vocabulary - 1)) })
+      }
+      return request
+    }
+    func run(_ options: SimulationOptions) throws -> [SimulatedJob.Answer] {
+      let cluster = try SimulatedCluster(model, options)
+      let jobs = requests.map { cluster.submit($0) }
+      try cluster.run()
+      #expect(jobs.allSatisfy { $0.failure == nil })
+      expectNothingLeft(cluster)
+      return jobs.map(\.answer)
+    }
+    var alone = Models.alone(model)
+    alone.kernels = [.avx512]
+    let expected = try run(alone)
+    #expect(expected[0].tokens.count == 8 && !expected[2].logitBits.isEmpty)
+    var options = Models.threeNodes(model, seed: 8)
+    options.kernels = [.avx2, .avx512]
+    #expect(try run(options) == expected)
+  }
+}
