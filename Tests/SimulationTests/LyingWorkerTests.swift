@@ -1,5 +1,6 @@
 import ClusterTestKit
 import Coordinator
+import Kernels
 import Scheduling
 import Synchronization
 import Tensors
@@ -135,6 +136,38 @@ import Wire
     try cluster.run()
     let expected = try Models.answer(0, Models.small.get())
     #expect(job.answer == expected)
+    expectNothingLeft(cluster)
+  }
+
+  @Test("a step that fails in one of its passes leaves nothing behind on any host", arguments: UInt64(1)...16)
+  func failingPass(seed: UInt64) throws {
+    let model = try Models.small.get()
+    var random = SeededRandom(seed: seed)
+    var options = Models.threeNodes(model, seed: seed)
+    options.kernels = [.avx2]
+    options.context = 72
+    options.sequences = random.next(in: 1...2)
+    options.subBatchRows = random.pick([4, 16])
+    options.faults = random.pick([.none, .slow])
+    let cluster = try SimulatedCluster(model, options)
+    let host: NodeID = random.pick(["reef", "cove"])
+    let pass = random.next(in: 0...60 / options.subBatchRows)
+    cluster.worker(host)?.tampering.setPayloadChange { type, payload in
+      guard type == .dispatch, payload.loadUnaligned(fromByteOffset: 2, as: UInt16.self) == UInt16(pass).littleEndian
+      else { return }
+      let rows = Int(payload.loadUnaligned(fromByteOffset: 4, as: UInt16.self).littleEndian)
+      payload.storeBytes(of: UInt16.max, toByteOffset: 12 + 4 * rows, as: UInt16.self)
+    }
+    let failed = cluster.submit(Models.requests[0])
+    try cluster.run { failed.hasEnded }
+    #expect(failed.failure?.code == .stepFailed, "\(options)")
+    cluster.worker(host)?.tampering.setPayloadChange(nil)
+    let jobs = Models.requests.map { cluster.submit($0) }
+    try cluster.run()
+    for (index, job) in jobs.enumerated() {
+      let expected = try Models.answer(index, model)
+      #expect(job.answer == expected, "job \(index), \(String(describing: job.failure)), \(options)")
+    }
     expectNothingLeft(cluster)
   }
 }

@@ -27,6 +27,8 @@ import Testing
     options.prefillChunk = random.pick([1, 7, 512])
     options.subBatchRows = random.pick([1, 5, 16, 64])
     options.sequences = random.next(in: 1...4)
+    // The smaller one leaves no KV block over.
+    options.context = random.pick([72, 256])
     options.kvType = random.pick([.f16, .f32])
     options.faults = random.pick([.none, .slow])
     let main = random.next(below: Models.requests.count)
