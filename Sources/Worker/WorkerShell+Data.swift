@@ -24,6 +24,9 @@ extension WorkerShell {
       running?.awaitedPeers.remove(peer)
       acknowledgeIfConnected()
     case .lost(let peer, let error):
+      // Without a placement, what ends are connections of an earlier coordinator; peers that have switched to the new
+      // one close them.
+      guard running != nil else { return }
       logger.warning("a peer is lost", metadata: ["peer": "\(name(of: peer))", "reason": "\(error)"])
       send(.peerLost(PeerLost(node: peer, sentence: "\(error)")))
     case .frame(let peer, let header, let payload):
