@@ -24,6 +24,8 @@ extension WorkerShell {
       running?.awaitedPeers.remove(peer)
       acknowledgeIfConnected()
     case .lost(let peer, let error):
+      // Without a placement it is news for a coordinator that has gone.
+      guard running != nil else { return }
       logger.warning("a peer is lost", metadata: ["peer": "\(name(of: peer))", "reason": "\(error)"])
       send(.peerLost(PeerLost(node: peer, sentence: "\(error)")))
     case .frame(let peer, let header, let payload):
