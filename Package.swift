@@ -76,5 +76,17 @@ let package = Package(
     tests("Coordinator", ["Wire", "Tensors"]),
     tests("shoal"),
     .testTarget(name: "TidyTests", swiftSettings: settings),
+    .target(
+      name: "ClusterTestKit",
+      dependencies: [
+        "Cluster", "Coordinator", "GGUF", "Kernels", "ModelSpec", "Scheduling", "ShardStore", "Tensors", "Tokenization",
+        "Transport", "Wire", "Worker", logging,
+      ], path: "Tests/ClusterTestKit", swiftSettings: settings),
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: [
+        "ClusterTestKit", "Cluster", "Coordinator", "Engine", "Kernels", "ModelSpec", "Scheduling", "ShardStore",
+        "Tensors", "Transport", "Wire", "Worker",
+      ], swiftSettings: settings),
   ]
 )

@@ -1,5 +1,6 @@
 import Synchronization
 public import Tensors
+import Transport
 
 #if canImport(Glibc)
   import Glibc
@@ -75,19 +76,21 @@ public final class LocalWorkers: Sendable {
       }
     }
     let children = started
-    let isRunning = PosixThread.start { [weak self] in
-      var outputs = children
-      while !outputs.isEmpty {
-        ChildOutput.wait(for: outputs)
-        guard let self else { break }
-        outputs = self.advance(outputs)
+    do throws(TransportError) {
+      let watcher = try PlatformThread { [weak self] in
+        var outputs = children
+        while !outputs.isEmpty {
+          ChildOutput.wait(for: outputs)
+          guard let self else { break }
+          outputs = self.advance(outputs)
+        }
+        for child in outputs { child.closeStreams() }
       }
-      for child in outputs { child.closeStreams() }
-    }
-    guard isRunning else {
+      watcher.detach()
+    } catch {
       for child in children { child.closeStreams() }
       stop()
-      throw CoordinatorError(.startFailed, "no thread could be started to watch the workers of this machine")
+      throw CoordinatorError(.startFailed, "the workers of this machine cannot be watched: \(error)")
     }
   }
 

@@ -4,16 +4,22 @@ import Tensors
 
 /// A step on its way through one stage of this node.
 final class StepProgress {
+  /// How far a pass of the step is in this stage.
+  struct Mark {
+    /// Whether it is, or was, here.
+    var hasBegun: Bool
+    /// The first layer whose trunk it has not done; a pass may not overtake the one before it, because it may attend
+    /// to that one's keys.
+    var trunkDone: LayerIndex
+  }
+
   let id: StepID
   let phase: StepPhase
   let stage: HostedStageState
   let passCount: Int
-  /// For each pass the first layer whose trunk it has not done; a pass may not overtake the one before it, because it
-  /// may attend to that one's keys.
-  var trunkDone: [LayerIndex]
+  /// Where each pass is.
+  var marks: [Mark]
   var finishedPasses = 0
-  /// For each pass whether it is, or was, here.
-  var hasBegun: [Bool]
   /// Sequences that have rows in it.
   var sequences: Set<SequenceID> = []
   /// Ended sequences of which the next host is told with the first pass that leaves: it frees their memory before it
@@ -27,8 +33,7 @@ final class StepProgress {
     self.phase = phase
     self.stage = stage
     self.passCount = passCount
-    hasBegun = Array(repeating: false, count: passCount)
-    trunkDone = Array(repeating: stage.layers.lowerBound, count: passCount)
+    marks = Array(repeating: Mark(hasBegun: false, trunkDone: stage.layers.lowerBound), count: passCount)
   }
 }
 
@@ -71,7 +76,8 @@ final class ActivePass {
   /// Whether there is something to compute now.
   var isReady: Bool {
     if pass.awaitsExperts { return awaited.allSatisfy { !$0.isOpen } }
-    return index == 0 || progress.trunkDone[index - 1] > pass.layer || pass.layer == progress.stage.layers.upperBound
+    return index == 0 || progress.marks[index - 1].trunkDone > pass.layer
+      || pass.layer == progress.stage.layers.upperBound
   }
 }
 

@@ -5,6 +5,9 @@ import Tensors
 extension Engine {
   /// Cuts entries into passes of at most `rowCapacity` rows; wanted logits stay with the rows they are of.
   func slice(_ entries: [StepEntry]) -> [[StepEntry]] {
+    guard entries.reduce(0, { $0 + $1.rowCount }) > configuration.rowCapacity else {
+      return entries.isEmpty ? [] : [entries]
+    }
     var result: [[StepEntry]] = []
     var current: [StepEntry] = []
     var room = configuration.rowCapacity
@@ -59,7 +62,7 @@ extension Engine {
     forward.begin(pass)
     let active = ActivePass(pass: pass, progress: progress, index: index, entries: entries)
     passes.append(active)
-    progress.hasBegun[index] = true
+    progress.marks[index].hasBegun = true
     for entry in entries { progress.sequences.insert(entry.sequence) }
     return active
   }
@@ -81,7 +84,8 @@ extension Engine {
   func finishStage(_ active: ActivePass) throws {
     let progress = active.progress
     if progress.stage.isLast {
-      progress.results += try results(of: active)
+      let results = try results(of: active)
+      if progress.results.isEmpty { progress.results = results } else { progress.results += results }
     } else {
       let released = progress.released
       progress.released = []

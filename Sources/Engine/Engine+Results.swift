@@ -93,14 +93,15 @@ extension Engine {
   private func sample(
     _ sequence: SequenceID, position: Int, _ values: UnsafeBufferPointer<Float>
   ) throws -> StepResult {
-    guard var state = samplingStates[sequence] else {
+    // Taken out while it is changed, so that its history is not copied for each token.
+    guard var state = samplingStates.removeValue(forKey: sequence) else {
       throw EngineError(.protocolViolation, "sequence \(sequence) wants a token but was never opened on this host")
     }
+    defer { samplingStates[sequence] = state }
     try state.rewind(to: position)
     let sampled = try sampler.sample(
       logits: values, parameters: state.parameters, history: state.history, position: position)
     state.append(sampled.token)
-    samplingStates[sequence] = state
     return StepResult(
       sequence: sequence, position: position,
       outcome: .token(sampled.token, logProbability: sampled.logProbability))

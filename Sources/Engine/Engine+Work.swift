@@ -46,7 +46,7 @@ extension Engine {
       // Its experts may have answered before those of the pass before it, whose keys of this layer it attends to.
       guard active.isReady else { return }
       let rows = try forward.trunk(active.pass, kv: stage.cache.layout)
-      active.progress.trunkDone[active.index] = active.pass.layer.advanced(by: 1)
+      active.progress.marks[active.index].trunkDone = active.pass.layer.advanced(by: 1)
       try exchange(active, rows)
     } catch {
       fail(active.progress.id, because: error)

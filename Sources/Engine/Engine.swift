@@ -118,7 +118,7 @@ public final class Engine {
       else {
         throw EngineError(.protocolViolation, "a pass of step \(handOver.step) does not fit its step")
       }
-      guard !progress.hasBegun[handOver.pass] else { return }
+      guard !progress.marks[handOver.pass].hasBegun else { return }
       let active = try makePass(progress, index: handOver.pass, entries: handOver.entries)
       active.pass.hidden.update(from: handOver.rows, count: rowCount * model.hiddenSize)
       progress.released += handOver.released

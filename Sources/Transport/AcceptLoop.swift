@@ -80,13 +80,12 @@ struct AcceptLoop: Sendable {
       refuse(&connection, "it sent no preface in time")
       return true
     }
-    close(connection.descriptor)
-    return false
+    return end(connection)
   }
 
   /// - Returns: whether the connection is to be kept here.
   private func readPreface(_ connection: inout Fresh) -> Bool {
-    if connection.isRefused { return drain(connection) }
+    if connection.isRefused { return !Deadline.hasPassed(connection.deadline) ? drain(connection) : end(connection) }
     var bytes = [UInt8](repeating: 0, count: ConnectionPreface.byteCount - connection.preface.count)
     let count = recv(connection.descriptor, &bytes, bytes.count, 0)
     guard count > 0 else {
@@ -138,6 +137,10 @@ struct AcceptLoop: Sendable {
     var bytes = [UInt8](repeating: 0, count: 4096)
     let count = recv(connection.descriptor, &bytes, bytes.count, 0)
     if count > 0 || (count < 0 && SystemError.last.wouldBlock) { return true }
+    return end(connection)
+  }
+
+  private func end(_ connection: Fresh) -> Bool {
     close(connection.descriptor)
     return false
   }

@@ -24,6 +24,11 @@ extension TCPDataPlane {
     return connection
   }
 
+  /// What a second attempt would not change.
+  private static let finalCodes: Set<TransportError.Code> = [
+    .badAddress, .versionMismatch, .protocolViolation, .wrongPeer,
+  ]
+
   /// A hello of another term would never be answered.
   func restartGreetings() {
     for connection in connections.values {
@@ -41,7 +46,7 @@ extension TCPDataPlane {
   /// The connection is gone for good, until it is configured again.
   func lose(_ connection: DataConnection, _ error: TransportError) {
     guard !connection.isLost else { return }
-    if connection.isUnsettled, ![.versionMismatch, .protocolViolation, .wrongPeer].contains(error.code),
+    if connection.isUnsettled, !Self.finalCodes.contains(error.code),
       ContinuousClock.now + DataLimits.redialInterval < connection.deadline
     {
       return retry(connection, error)

@@ -2,6 +2,7 @@ import Wire
 
 /// Why a connection could not be made or is gone, and what to do.
 public struct TransportError: Error, Sendable, Hashable, CustomStringConvertible {
+  /// Kind of failure, for those who decide what to do about it.
   public enum Code: String, Sendable, Hashable, CaseIterable {
     /// The address cannot be read or resolved, or nothing can listen there.
     case badAddress

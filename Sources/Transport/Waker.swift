@@ -18,6 +18,7 @@ public final class PipeWaker: Waker {
   private let writeEnd: Int32
   private let isPending = Atomic<Bool>(false)
 
+  /// Opens the pipe; the system must have two file descriptors left.
   public init() {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { preconditionFailure("no file descriptors left for a pipe") }

@@ -4,11 +4,13 @@ public import Tensors
 public struct ActivationForms: OptionSet, Sendable, Hashable {
   public let rawValue: UInt8
   public init(rawValue: UInt8) { self.rawValue = rawValue }
+  /// Only this form.
   public init(_ form: ActivationForm) { rawValue = 1 << form.rawValue }
 
   /// Every form there is.
   public static let all = ActivationForm.allCases.reduce(into: ActivationForms()) { $0.insert(.init($1)) }
 
+  /// Whether the rows come in this form.
   public func contains(_ form: ActivationForm) -> Bool { contains(ActivationForms(form)) }
 }
 

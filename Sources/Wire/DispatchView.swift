@@ -60,11 +60,13 @@ public struct DispatchView {
     return Int(load(layout.countsOffset + 2 * row) as UInt16)
   }
 
+  /// Index of the expert a choice names, below the layer's count.
   public func expert(choice: Int) -> Int32 {
     precondition((0..<choiceCount).contains(choice), "no such choice in this dispatch")
     return Int32(load(layout.expertsOffset + 2 * choice) as UInt16)
   }
 
+  /// Routing weight of a choice; finite.
   public func weight(choice: Int) -> Float {
     precondition((0..<choiceCount).contains(choice), "no such choice in this dispatch")
     return Float(bitPattern: load(layout.weightsOffset + 4 * choice))

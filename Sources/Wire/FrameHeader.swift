@@ -29,6 +29,7 @@ public struct FrameHeader: Sendable, Hashable {
   /// XXH64 of the payload.
   public let payloadChecksum: UInt64
 
+  /// The header for this payload, whose length and checksum it takes.
   public init(
     type: FrameType, flags: Flags = [], epoch: PlacementEpoch, term: CoordinatorTerm, stream: UInt64,
     payload: UnsafeRawBufferPointer

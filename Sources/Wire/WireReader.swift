@@ -19,9 +19,13 @@ public struct WireReader {
     return T(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: T.self))
   }
 
+  /// Reads an unsigned integer of one byte.
   public mutating func u8(_ field: StaticString) throws(WireError) -> UInt8 { try integer(field) }
+  /// Reads an unsigned integer of two bytes.
   public mutating func u16(_ field: StaticString) throws(WireError) -> UInt16 { try integer(field) }
+  /// Reads an unsigned integer of four bytes.
   public mutating func u32(_ field: StaticString) throws(WireError) -> UInt32 { try integer(field) }
+  /// Reads an unsigned integer of eight bytes.
   public mutating func u64(_ field: StaticString) throws(WireError) -> UInt64 { try integer(field) }
 
   /// A byte that is 0 or 1.

@@ -88,6 +88,10 @@ extension WorkerShell {
 
   /// Switches to a prepared placement; acknowledged once the connections to the peers it needs are up.
   func activate(_ epoch: PlacementEpoch) {
+    if let running, running.epoch == epoch {
+      if running.isAcknowledged { send(.activated(EpochNotice(epoch: epoch))) }
+      return
+    }
     guard let ready = preparing, ready.epoch == epoch, let share = ready.share else {
       send(.prepareFailed(PrepareFailed(epoch: epoch, sentence: "this worker has not prepared placement \(epoch)")))
       return

@@ -91,6 +91,23 @@ import Testing
     #expect(second.engine.isIdle && second.failures.isEmpty)
   }
 
+  @Test("the pass that leaves first takes the released sequences along, whichever it is")
+  func releasedFirst() throws {
+    let first = try EngineBench(model.path, stages: [(0, 0..<1)], rowCapacity: 2)
+    let experts = try EngineBench(model.path, stages: [])
+    first.owner = { _ in 1 }
+    let ended = [SequenceID(rawValue: 8)]
+    first.begin(1, .prefill, [entry(1, [1, 2, 3, 4])], released: ended)
+    first.drain()
+    #expect(first.sent.map(\.key.pass) == [0, 1])
+    for sent in first.sent.reversed() {
+      try first.engine.receive(try #require(try experts.sums(for: sent)), for: sent.key, from: 1)
+      first.drain()
+    }
+    #expect(first.handedOver.map(\.pass.pass) == [1, 0])
+    #expect(first.handedOver.map(\.pass.released) == [ended, []])
+  }
+
   @Test("two stages on one node give the bits of one")
   func twoStages() throws {
     let bench = try EngineBench(model.path, stages: [(0, 0..<1), (1, 1..<2)], rowCapacity: 2)

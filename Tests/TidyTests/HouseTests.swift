@@ -6,9 +6,8 @@ struct HouseTests {
 
   /// Room and path of every source file.
   private var sources: [(room: String, path: String)] {
-    repository.files(under: "Sources/", "swift", "c", "h").compactMap { path in
-      let parts = path.split(separator: "/")
-      return parts.count > 2 ? (String(parts[1]), path) : nil
+    House.rooms.flatMap { room in
+      repository.files(under: (room.folder ?? "Sources/\(room.name)") + "/", "swift", "c", "h").map { (room.name, $0) }
     }
   }
 
@@ -35,6 +34,12 @@ struct HouseTests {
       ImportRule.violations(room: $0.room, path: $0.path, tokens: repository.tokens($0.path))
     }
     expectNone(violations)
+  }
+
+  @Test("every folder of Sources is a room")
+  func folders() {
+    let folders = Set(repository.paths.filter { $0.hasPrefix("Sources/") }.map { $0.split(separator: "/")[1] })
+    expectNone(folders.filter { House.room(String($0)) == nil }.sorted())
   }
 
   @Test("a forbidden import is found, in each way it can be written")
@@ -84,19 +89,24 @@ struct HouseTests {
         .target(name: "CKernels"),
         room("Tensors", ["GGUF"]),
         room("GGUF", ["Tensors"] + nio),
+        .target(name: "Wire", dependencies: ["Tensors", "Engine"] + nio, path: "Elsewhere"),
         .executableTarget(name: "shoal", cSettings: [.unsafeFlags(["-march=native"])]),
       ]
       """
     #expect(
       ManifestRule.targets(Lexer.tokens(text)) == [
         .init(name: "CKernels", rooms: [], packages: []), .init(name: "Tensors", rooms: ["GGUF"], packages: []),
-        .init(name: "GGUF", rooms: ["Tensors"], packages: ["NIOCore"]), .init(name: "shoal", rooms: [], packages: []),
+        .init(name: "GGUF", rooms: ["Tensors"], packages: ["NIOCore"]),
+        .init(name: "Wire", rooms: ["Tensors", "Engine"], packages: ["NIOCore"]),
+        .init(name: "shoal", rooms: [], packages: []),
       ])
-    let messages = ManifestRule.violations(text, folders: ["CKernels", "Tensors", "shoal", "Wire"]).map(\.message)
+    let messages = ManifestRule.violations(text, folders: ["CKernels", "Tensors", "shoal", "Wire", "Kernels"]).map(
+      \.message)
     #expect(
       messages == [
         "Tensors may not depend on GGUF", "GGUF may not depend on the package product NIOCore",
-        "Sources/Wire is no target", "the target GGUF has no folder", "cSettings is not used here",
+        "Wire may not depend on Engine", "Wire may not depend on the package product NIOCore", "Kernels is no target",
+        "the target GGUF has no folder", "cSettings is not used here",
         "unsafeFlags is not used here", "compiler flags are not given here: -march=native",
       ])
   }

@@ -67,6 +67,17 @@ import Wire
     try planes()
   }
 
+  @Test("a stranger that goes on sending is cut off")
+  func flood() throws {
+    let socket = try RawSocket(port: acceptor.address.port)
+    let sender = TestThread {
+      var chunks = 0
+      while socket.write([UInt8](repeating: 0x55, count: 4096)) { chunks += 1 }
+      return chunks
+    }
+    #expect(try sender.value() > 0)
+  }
+
   @Test("another version, an unknown plane and a plane nobody serves are answered and closed")
   func refused() throws {
     let unknown = Array("SHOL".utf8) + [1, 0, 9, 0]

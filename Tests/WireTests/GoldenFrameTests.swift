@@ -26,21 +26,4 @@ import Wire
     let names = Set(Samples.control.map(\.message.type)).count + DataSamples.frames.count
     #expect(names == FrameType.allCases.count)
   }
-
-  @Test("the preface is 8 bytes that name version and plane")
-  func preface() throws {
-    #expect(ConnectionPreface(plane: .data).bytes == Array("SHOL".utf8) + [1, 0, 2, 0])
-    for plane in ConnectionPlane.allCases {
-      let read = try ConnectionPreface(plane: plane).bytes.decoding { (bytes) throws(WireError) in
-        try ConnectionPreface(bytes)
-      }
-      #expect(read == ConnectionPreface(plane: plane))
-    }
-    let bytes = ConnectionPreface(plane: .data, version: 7).bytes
-    let error = #expect(throws: WireError.self) {
-      try bytes.decoding { (bytes) throws(WireError) in try ConnectionPreface(bytes) }
-    }
-    #expect(error?.code == .versionMismatch)
-    #expect(error?.message.contains("version 7") == true && error?.message.contains("version 1") == true)
-  }
 }

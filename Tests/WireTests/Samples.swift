@@ -75,7 +75,7 @@ enum Samples {
   ]
 
   static let finished = JobFinished(
-    job: 9, stopReason: .maxTokens,
+    job: 9, stopReason: .maxTokens, stageCount: 2,
     timing: JobTiming(
       promptTokens: 12, completionTokens: 34, queued: .milliseconds(5), prefill: .microseconds(70),
       decode: .seconds(2)),
@@ -139,7 +139,7 @@ enum Samples {
         Submit(
           request: 4, prompt: .tokens([5, 6, 7]), sampling: sampling, maxTokens: 0, ignoresEOS: false, logitRows: 3))
     ),
-    ("submitted", .submitted(Submitted(request: 3, job: 9, seed: 42, promptTokens: 12))),
+    ("submitted", .submitted(Submitted(request: 3, job: 9, seed: 42, promptTokens: [5, 6, 700]))),
     (
       "tokens",
       .tokens(

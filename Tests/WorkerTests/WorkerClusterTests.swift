@@ -126,11 +126,42 @@ import Wire
       ) { $0.copyBytes(from: bytes) }
       bench.drive()
     }
+    for round in 0..<400 {
+      try sendDispatch(from: peer) { next() }
+      bench.drive()
+      #expect(reef.shell.running?.engine.isIdle == true, "round \(round)")
+    }
+    var answers = 0
+    peer.poll { if case .frame(_, let header, _) = $0, header.type == .combine { answers += 1 } }
+    #expect(answers > 0)
     #expect(
       coordinator.ask(.ping(Heartbeat(nonce: 3, progress: 0)), on: link).contains {
         if case .pong = $0 { true } else { false }
       })
     #expect(coordinator.logits(1000, prompt, on: [link]) == expected)
     #expect(reef.shell.session != nil)
+  }
+
+  /// A dispatch with the right layout and contents that may be right too: rows and choices in any number, experts more
+  /// than once, sometimes a byte that is off.
+  private func sendDispatch(from peer: InProcessDataPlane, _ next: () -> UInt64) throws {
+    let rows = 1 + Int(next() % 20)
+    let counts = (0..<rows).map { _ in Int(next() % 4) }
+    let layout = DispatchLayout(
+      rowCount: rows, choiceCount: counts.reduce(0, +), forms: ActivationForms(.int8x32), hiddenSize: 128)
+    try peer.send(
+      .dispatch, to: 0, flags: next() % 2 == 0 ? .prefill : [], stream: next() % 9, payloadBytes: layout.byteCount
+    ) { target in
+      let writer = DispatchWriter(target, layout: layout, layer: LayerIndex(Int(next() % 4)), pass: 0)
+      for row in 0..<rows {
+        writer.setRow(row, exponent: -20, choiceCount: counts[row])
+        let bytes = (0..<128).map { _ in UInt8(truncatingIfNeeded: next() % 100) }
+        writer.activations(.int8x32, row: row).copyMemory(from: bytes, byteCount: 128)
+        let scales = (0..<4).map { _ in Float(next() % 5) / 1000 }
+        (writer.activations(.int8x32, row: row) + 128).copyMemory(from: scales, byteCount: 16)
+      }
+      for choice in 0..<layout.choiceCount { writer.setChoice(choice, expert: Int32(next() % 8), weight: 0.5) }
+      if next() % 4 == 0 { target[Int(next()) % target.count] = UInt8(truncatingIfNeeded: next()) }
+    }
   }
 }

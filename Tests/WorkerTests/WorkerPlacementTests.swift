@@ -32,6 +32,7 @@ import Wire
     }
     #expect(last == bench.manifest.entries.count && messages.bytesMoved == 0 && !messages.isActivated)
     #expect(coordinator.ask(.activate(EpochNotice(epoch: coordinator.epoch)), on: link).isActivated)
+    #expect(coordinator.ask(.activate(EpochNotice(epoch: coordinator.epoch)), on: link).isActivated)
     let logits = try #require(coordinator.logits(1, prompt, on: [link]))
     #expect(logits == (try DirectEngine(bench).logits(prompt)))
     #expect(reef.shell.running?.engine.isIdle == true)

@@ -20,8 +20,7 @@ struct ServeCommand: ParsableCommand {
         throw InputError(.usage, "shoal serve needs a topology; one with a single local node runs everything here")
       }
       let mailbox = Mailbox<Event>(capacity: 64)
-      let signals = SignalWatch { _ in mailbox.post(.signal) }
-      defer { signals.cancel() }
+      try SignalWatch.start { _ in mailbox.post(.signal) }
       let running = try TopologyCluster.start(plan, topology, cluster, clients: address) { status in
         StatusPrinter.print(status)
         switch status {

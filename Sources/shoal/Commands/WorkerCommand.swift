@@ -72,8 +72,7 @@ struct WorkerCommand: ParsableCommand {
       listen: address, logger: logger,
       handlers: [.control: { control.adopt($0, remote: $1) }, .data: data.adopt, .weights: weights.adopt])
     defer { acceptor.stop() }
-    let signals = SignalWatch { _ in mailbox.post(.stop) }
-    defer { signals.cancel() }
+    try SignalWatch.start { _ in mailbox.post(.stop) }
     if parentPipe { try ParentPipe.watch() }
     announce(acceptor.address)
     let arena = WeightArena(limit: configuration.memoryLimit ?? .max)

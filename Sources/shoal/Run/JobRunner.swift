@@ -13,19 +13,16 @@ final class JobRunner {
   private let requests: [JobRequest]
   private let limit: Int
   private let mailbox: Mailbox<Item>
-  private let signals: SignalWatch
 
   /// - Parameter limit: how many jobs may be under way at once.
-  init(_ cluster: RunningCluster, _ requests: [JobRequest], limit: Int = .max) {
+  init(_ cluster: RunningCluster, _ requests: [JobRequest], limit: Int = .max) throws {
     self.cluster = cluster
     self.requests = requests
     self.limit = limit
     let mailbox = Mailbox<Item>(capacity: Self.eventCount(requests))
     self.mailbox = mailbox
-    signals = SignalWatch { mailbox.post(.signal($0)) }
+    try SignalWatch.start { mailbox.post(.signal($0)) }
   }
-
-  deinit { signals.cancel() }
 
   /// Room for everything that the jobs can bring, so that no event is lost while standard output blocks: an event for
   /// each token and each row of logits, and a few at begin and end.

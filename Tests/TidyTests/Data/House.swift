@@ -9,6 +9,8 @@ struct Room {
   var foundationReason: String?
   /// Whether its folder is still to come.
   var isPlanned = false
+  /// Where its files are, if not in `Sources`.
+  var folder: String?
 }
 
 /// The table of docs/architecture.md as data. A room imports what its row names and what those rooms name in turn,
@@ -34,7 +36,7 @@ enum House {
     Room(
       name: "Coordinator",
       imports: ["Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "JobStore"],
-      packages: ["NIOCore", "NIOPosix", "Logging"]),
+      packages: ["Logging"]),
     Room(name: "HTTPAPI", imports: [], isPlanned: true),
     Room(
       name: "shoal",
@@ -44,7 +46,9 @@ enum House {
       ],
       packages: ["ArgumentParser", "Logging"],
       foundationReason: "JSON reports of the commands"),
-    Room(name: "ClusterTestKit", imports: ["Worker", "Coordinator"], isPlanned: true),
+    Room(
+      name: "ClusterTestKit", imports: ["Worker", "Coordinator"], packages: ["Logging"],
+      foundationReason: "temporary folders", folder: "Tests/ClusterTestKit"),
   ]
 
   /// Modules that come with the compiler and the system.

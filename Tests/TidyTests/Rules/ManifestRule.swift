@@ -6,7 +6,7 @@ enum ManifestRule {
     var packages: [String]
   }
 
-  /// The rows `room("Name", [...])` and `.target(name: "Name")`.
+  /// The rows `room("Name", [...])` and `.target(name: "Name", dependencies: [...])`.
   static func targets(_ tokens: [Token]) -> [Target] {
     let code = tokens.withoutComments
     let products = productsByVariable(code)
@@ -20,7 +20,14 @@ enum ManifestRule {
           name: name, rooms: arguments.filter { $0.kind == .string }.dropFirst().map(\.text), packages: packages)
       }
       let isTarget = code[index].isWord("target") || code[index].isWord("executableTarget")
-      return isTarget && index > 0 && code[index - 1].isMark(".") ? Target(name: name, rooms: [], packages: []) : nil
+      guard isTarget, index > 0, code[index - 1].isMark(".") else { return nil }
+      let list = arguments.firstIndex { $0.isWord("dependencies") }.map {
+        arguments[$0...].prefix { !$0.isWord("path") }
+      }
+      let named = (list ?? []).prefix { !$0.isWord("swiftSettings") }
+      return Target(
+        name: name, rooms: named.filter { $0.kind == .string }.map(\.text),
+        packages: named.filter { $0.kind == .word }.flatMap { products[$0.text] ?? [] })
     }
   }
 
@@ -57,7 +64,7 @@ enum ManifestRule {
       }
     }
     let names = Set(targets.map(\.name))
-    for name in folders.subtracting(names).sorted() { report("Sources/\(name) is no target") }
+    for name in folders.subtracting(names).sorted() { report("\(name) is no target") }
     for name in names.subtracting(folders).sorted() { report("the target \(name) has no folder") }
     let forbidden: Set<String> = [
       "unsafeFlags", "cSettings", "linkerSettings", "branch", "revision", "swiftLanguageModes",

@@ -56,7 +56,7 @@ final class FakePeer: Sendable {
 
   /// Connects, sends bytes, and reads until the other side closes the connection or says nothing more for ten seconds.
   /// - Returns: whether the other side closed it.
-  static func call(_ address: String, _ bytes: [UInt8]) throws -> Bool {
+  static func call(_ address: String, _ bytes: [UInt8], reads: Bool = true) throws -> Bool {
     guard let port = address.split(separator: ":").last.flatMap({ UInt16($0) }) else {
       throw RunningShoal.Failure("no port in \(address)")
     }
@@ -72,6 +72,7 @@ final class FakePeer: Sendable {
     }
     guard status == 0 else { throw RunningShoal.Failure("nobody listens at \(address)") }
     _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    guard reads else { return false }
     var chunk = [UInt8](repeating: 0, count: 4096)
     while true {
       let count = recv(descriptor, &chunk, chunk.count, 0)
