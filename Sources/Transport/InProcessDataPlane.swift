@@ -154,6 +154,16 @@ struct InProcessDataState {
     return item
   }
 
+  /// Drops what is said of connections and was not taken yet: it is about an earlier placement.
+  mutating func forgetNews(of name: NodeID) {
+    guard var node = nodes.removeValue(forKey: name) else { return }
+    node.items = node.items[node.head...].filter { item in
+      if case .frame = item { true } else { false }
+    }
+    node.head = 0
+    nodes[name] = node
+  }
+
   mutating func put(_ item: Item, to name: NodeID) {
     nodes[name]?.items.append(item)
     if case .frame(let source, _, let bytes) = item { nodes[name]?.waiting[source, default: 0] += bytes.count }
@@ -172,6 +182,7 @@ struct InProcessDataState {
 extension InProcessNetwork.State {
   fileprivate mutating func configureData(_ name: NodeID, _ membership: InProcessDataState.Membership) {
     data.nodes[name]?.membership = membership
+    data.forgetNews(of: name)
     for peer in membership.peers.sorted() {
       let pair: Set<NodeID> = [name, peer]
       if partitions.contains([name.rawValue, peer.rawValue]) {

@@ -73,7 +73,7 @@ import Worker
     expectNothingLeft(cluster)
   }
 
-  @Test("packets that wait and overtake each other change no answer", arguments: UInt64(1)...6)
+  @Test("packets that wait and overtake each other change no answer", arguments: Seeds.upTo(6))
   func slow(seed: UInt64) throws {
     let model = try Models.mixed.get()
     var options = Models.threeNodes(model, seed: seed)
@@ -90,7 +90,7 @@ import Worker
   }
 
   @Test(
-    "connections that break at any moment: the right answer, or an error that names a node", arguments: UInt64(1)...16)
+    "connections that break at any moment: the right answer, or an error that names a node", arguments: Seeds.upTo(16))
   func breaking(seed: UInt64) throws {
     let model = try Models.small.get()
     var options = Models.threeNodes(model, seed: seed)

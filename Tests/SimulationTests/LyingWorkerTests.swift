@@ -89,7 +89,7 @@ import Wire
     expectNothingLeft(cluster)
   }
 
-  @Test("data frames with flipped bits: an error or an answer, no trap, no hang", arguments: UInt64(1)...24)
+  @Test("data frames with flipped bits: an error or an answer, no trap, no hang", arguments: Seeds.upTo(24))
   func frames(seed: UInt64) throws {
     let (cluster, jobs) = try FaultTests.midway(seed: seed)
     let random = Mutex(SeededRandom(seed: seed))
@@ -139,7 +139,7 @@ import Wire
     expectNothingLeft(cluster)
   }
 
-  @Test("a step that fails in one of its passes leaves nothing behind on any host", arguments: UInt64(1)...16)
+  @Test("a step that fails in one of its passes leaves nothing behind on any host", arguments: Seeds.upTo(16))
   func failingPass(seed: UInt64) throws {
     let model = try Models.small.get()
     var random = SeededRandom(seed: seed)

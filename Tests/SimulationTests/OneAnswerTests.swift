@@ -1,7 +1,6 @@
 import Cluster
 import ClusterTestKit
 import Coordinator
-import Foundation
 import Kernels
 import Tensors
 import Testing
@@ -9,15 +8,7 @@ import Testing
 /// Law 1 over whole clusters: tokens, log-probabilities and logits are those of one node, bit for bit, whatever the
 /// placement, the instruction sets, threads, chunks, neighbours and the order of events.
 @Suite struct OneAnswerTests {
-  /// Seeds of the property test: 30, or as many as `SHOAL_SIMULATION_SEEDS` says (a number, or `from-to`).
-  static let seeds: ClosedRange<UInt64> = {
-    let parts = (ProcessInfo.processInfo.environment["SHOAL_SIMULATION_SEEDS"] ?? "30").split(separator: "-")
-      .compactMap { UInt64($0) }
-    let (first, last) = parts.count == 2 ? (parts[0], parts[1]) : (1, parts.first ?? 30)
-    return first...max(first, last)
-  }()
-
-  @Test("clusters drawn at random answer as one node does", arguments: seeds)
+  @Test("clusters drawn at random answer as one node does", arguments: Seeds.upTo(30))
   func random(seed: UInt64) throws {
     var random = SeededRandom(seed: seed)
     let model = try random.pick([Models.small, Models.mixed, Models.wide]).get()

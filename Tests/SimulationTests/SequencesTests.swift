@@ -85,7 +85,7 @@ import Testing
     expectNothingLeft(cluster)
   }
 
-  @Test("jobs that come and are cancelled at any moment leave nothing behind", arguments: UInt64(1)...12)
+  @Test("jobs that come and are cancelled at any moment leave nothing behind", arguments: Seeds.upTo(12))
   func comeAndGo(seed: UInt64) throws {
     let model = try Models.small.get()
     var random = SeededRandom(seed: seed)
