@@ -1,4 +1,4 @@
-import Cluster
+public import Cluster
 public import Coordinator
 import Kernels
 import ModelSpec
@@ -79,13 +79,10 @@ public final class SimulatedCluster {
   /// Starts a coordinator of the same cluster; those that are there go on.
   /// - Parameters:
   ///   - cluster: number of the cluster it believes to be the coordinator of.
-  ///   - changes: to the configuration it would get from the options.
-  public func startCoordinator(
-    term: UInt32, cluster: UInt64 = 1, _ changes: (inout CoordinatorConfiguration) -> Void = { _ in }
-  ) {
+  ///   - placement: of the same nodes; by default the options'.
+  public func startCoordinator(term: UInt32, cluster: UInt64 = 1, placement: Placement? = nil) {
     coordinatorCount += 1
-    var configuration = configuration(term: term, cluster: cluster)
-    changes(&configuration)
+    let configuration = configuration(term: term, cluster: cluster, placement ?? options.placement)
     coordinators.append(
       SimulatedCoordinator(coordinatorCount, configuration: configuration, network: net.network, log: log))
   }
@@ -101,8 +98,7 @@ public final class SimulatedCluster {
     jobs.removeAll { $0.coordinator == name && !$0.hasEnded }
   }
 
-  private func configuration(term: UInt32, cluster: UInt64) -> CoordinatorConfiguration {
-    let placement = options.placement
+  private func configuration(term: UInt32, cluster: UInt64, _ placement: Placement) -> CoordinatorConfiguration {
     let nodes = placement.nodes.enumerated().map { index, node in
       NodePlan(
         id: node, address: SimulatedWorker.address(of: node),

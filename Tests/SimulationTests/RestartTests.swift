@@ -33,6 +33,32 @@ import Wire
     expectNothingLeft(cluster)
   }
 
+  @Test("another placement of the same nodes: only what is new to a node moves, and the answers stay")
+  func otherPlacement() throws {
+    let model = try Models.small.get()
+    var options = Models.threeNodes(model, seed: 9)
+    options.weights = .coordinator(storeFolder: nil)
+    let cluster = try SimulatedCluster(model, options)
+    let first = Models.requests.map { cluster.submit($0) }
+    try cluster.run()
+    let moved = cluster.weights.bytesMoved
+    cluster.killCoordinator()
+    let placement = Placement(nodes: 3, [(0..<2, 2, ["0-3", "", "4-6"]), (2..<3, 1, ["0-1", "2-3", "4-6"])])
+    cluster.startCoordinator(term: 2, placement: placement)
+    let second = Models.requests.map { cluster.submit($0) }
+    try cluster.run()
+    #expect(second.map(\.answer) == first.map(\.answer))
+    var expected = 0
+    for index in 0..<3 {
+      let before = Set(options.placement.pieces(for: NodeIndex(index), spec: model.spec))
+      let added = placement.pieces(for: NodeIndex(index), spec: model.spec).filter { !before.contains($0) }
+      expected += added.compactMap { model.manifest.entry(for: $0)?.byteCount }.reduce(0, +)
+    }
+    #expect(expected > 0)
+    #expect(cluster.weights.bytesMoved - moved == expected)
+    expectNothingLeft(cluster)
+  }
+
   @Test("a coordinator killed in the middle: the next one starts from nothing and is right")
   func killed() throws {
     let (cluster, _) = try FaultTests.midway(seed: 2)
