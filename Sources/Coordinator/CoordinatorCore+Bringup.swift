@@ -21,7 +21,7 @@ extension CoordinatorCore {
 
   /// A worker process of this machine is gone.
   mutating func ended(_ index: Int, _ error: CoordinatorError, now: ContinuousClock.Instant) {
-    guard nodes.indices.contains(index) else { return }
+    guard nodes.indices.contains(index), !nodes[index].isSpare else { return }
     failCluster(error, now: now)
   }
 
@@ -104,13 +104,13 @@ extension CoordinatorCore {
     }
     nodes[index].phase = .joined
     directives.append(.report(.joined(nodes[index].id, welcome.capabilities)))
-    if nodes.allSatisfy({ $0.phase == .joined }) { prepareAll(now: now) }
+    if nodes.allSatisfy({ $0.isSpare || $0.phase == .joined }) { prepareAll(now: now) }
   }
 
   private mutating func prepareAll(now: ContinuousClock.Instant) {
     phase = .preparing
     let addresses = nodes.map { $0.addressForPeers.map { "\($0)" } ?? "" }
-    for index in nodes.indices {
+    for index in nodes.indices where !nodes[index].isSpare {
       nodes[index].phase = .preparing
       nodes[index].deadline = now + configuration.timeouts.prepare
       if let address = nodes[index].address {
@@ -141,9 +141,9 @@ extension CoordinatorCore {
     nodes[index].phase = .prepared
     stopServingWeights(index)
     directives.append(.report(.prepared(nodes[index].id, bytesMoved: done.bytesMoved)))
-    guard nodes.allSatisfy({ $0.phase == .prepared }) else { return }
+    guard nodes.allSatisfy({ $0.isSpare || $0.phase == .prepared }) else { return }
     phase = .activating
-    for index in nodes.indices {
+    for index in nodes.indices where !nodes[index].isSpare {
       nodes[index].phase = .activating
       nodes[index].deadline = now + configuration.timeouts.activate
       send(.activate(EpochNotice(epoch: epoch)), toNode: index)
@@ -153,10 +153,10 @@ extension CoordinatorCore {
   private mutating func activated(_ index: Int, _ notice: EpochNotice, now: ContinuousClock.Instant) {
     guard notice.epoch == epoch, nodes[index].phase == .activating else { return }
     nodes[index].phase = .active
-    guard nodes.allSatisfy({ $0.phase == .active }) else { return }
+    guard nodes.allSatisfy({ $0.isSpare || $0.phase == .active }) else { return }
     phase = .running
     let stages = configuration.placement.stages.count
-    directives.append(.report(.ready(nodes: nodes.count, stages: stages)))
+    directives.append(.report(.ready(nodes: nodes.count { !$0.isSpare }, stages: stages)))
     if jobs.isEmpty { takeIdleReading() }
   }
 

@@ -32,6 +32,12 @@ extension CoordinatorCore {
 
   /// Hands a job to the scheduler; returns its prompt.
   private mutating func admit(_ request: JobRequest, _ id: JobID) throws(CoordinatorError) -> [TokenID] {
+    do throws(SchedulingError) {
+      // Checked here, so that one request's mistake never fails a step that others share.
+      try request.parameters.validate()
+    } catch {
+      throw CoordinatorError(error)
+    }
     let prompt = try tokens(of: request)
     let sequence = SequenceRequest(
       id: SequenceID(rawValue: id.rawValue), prompt: prompt, sampling: request.parameters,
@@ -98,7 +104,8 @@ extension CoordinatorCore {
     let summary = JobSummary(
       promptTokens: job.promptTokens, tokens: job.tokens, text: job.text, stopReason: end.reason, seed: job.seed,
       timing: job.timing,
-      wire: book.usage(since: job.baseline ?? book.latest, names: nodes.map(\.id)), nodeCount: nodes.count,
+      wire: book.usage(since: job.baseline ?? book.latest, names: nodes.map(\.id)),
+      nodeCount: nodes.count { !$0.isSpare },
       stageCount: configuration.placement.stages.count)
     deliver(.finished(summary), id, job.owner)
   }
@@ -145,8 +152,9 @@ extension CoordinatorCore {
   /// memory, so that the figures are complete and the same every time.
   mutating func beginCounters(now: ContinuousClock.Instant) {
     guard book.isWanted, !book.isUnderWay, scheduler.isIdle || !scheduler.isEmpty else { return }
-    book.begin(deadline: now + configuration.timeouts.counters)
-    for index in nodes.indices { send(.countersRequest, toNode: index) }
+    let asked = Set(nodes.indices.filter { !nodes[$0].isSpare })
+    book.begin(asking: asked, deadline: now + configuration.timeouts.counters)
+    for index in asked.sorted() { send(.countersRequest, toNode: index) }
   }
 
   mutating func counted(_ index: Int, _ counters: TrafficCounters) {
@@ -155,7 +163,12 @@ extension CoordinatorCore {
 
   mutating func finishCounters(own: TrafficCounters, now: ContinuousClock.Instant) {
     for id in book.finish(own: own) {
-      if jobs[id]?.baseline == nil { jobs[id]?.baseline = book.latest }
+      guard jobs[id]?.baseline != nil else {
+        jobs[id]?.baseline = book.latest
+        // A job that ended while its first reading was under way needs a second one to compare with.
+        if jobs[id]?.end != nil { book.want(id) }
+        continue
+      }
       if jobs[id]?.end != nil { finish(id) }
     }
   }

@@ -9,7 +9,7 @@ extension CoordinatorCore {
     var times: [ContinuousClock.Instant] = []
     for node in nodes {
       switch phase {
-      case .starting where !node.isMember, .preparing where node.phase == .preparing,
+      case .starting where !node.isMember && !node.isSpare, .preparing where node.phase == .preparing,
         .activating where node.phase == .activating:
         times.append(node.deadline)
       default: break
@@ -47,7 +47,7 @@ extension CoordinatorCore {
   private mutating func checkNode(_ index: Int, now: ContinuousClock.Instant) {
     let node = nodes[index]
     switch (phase, node.phase) {
-    case (.starting, _) where !node.isMember && now >= node.deadline: unreachable(node, now: now)
+    case (.starting, _) where !node.isMember && !node.isSpare && now >= node.deadline: unreachable(node, now: now)
     case (.starting, .waitingToRedial(let time)) where now >= time: dial(index)
     case (.preparing, .preparing) where now >= node.deadline:
       failCluster(

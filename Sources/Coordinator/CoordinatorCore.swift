@@ -57,16 +57,18 @@ struct CoordinatorCore {
     limits.prefillChunk = min(limits.prefillChunk, WireLimits.rows)
     scheduler = Scheduler(limits)
     book = CountersBook(nodeCount: configuration.nodes.count)
+    let participants = Set(configuration.placement.participants)
     for (index, plan) in configuration.nodes.enumerated() {
       nodes.append(
         NodeState(
-          index: NodeIndex(index), plan: plan, now: now, deadline: now + configuration.timeouts.reach))
+          index: NodeIndex(index), plan: plan, isSpare: !participants.contains(NodeIndex(index)), now: now,
+          deadline: now + configuration.timeouts.reach))
     }
   }
 
   /// Begins to reach the nodes.
   mutating func start(now: ContinuousClock.Instant) -> [CoordinatorDirective] {
-    for index in nodes.indices where nodes[index].address != nil { dial(index) }
+    for index in nodes.indices where nodes[index].address != nil && !nodes[index].isSpare { dial(index) }
     return takeDirectives()
   }
 

@@ -37,8 +37,9 @@ struct CountersBook {
     serving.removeAll { $0 == job }
   }
 
-  mutating func begin(deadline: ContinuousClock.Instant) {
-    awaited = Set(latest.nodes.indices)
+  /// - Parameter asked: nodes that will answer.
+  mutating func begin(asking asked: Set<Int>, deadline: ContinuousClock.Instant) {
+    awaited = asked
     partial = latest
     serving = queued
     queued = []

@@ -6,6 +6,8 @@ import Wire
 /// What the coordinator knows of one node.
 struct NodeState {
   enum Phase: Hashable {
+    /// It holds nothing: not dialled, waited for, or missed.
+    case spare
     /// Where it listens is not known yet.
     case awaitingAddress
     /// The last try failed; the next one is at this time.
@@ -38,7 +40,10 @@ struct NodeState {
   var bytesDone = -1
   var isServedWeights = false
 
-  init(index: NodeIndex, plan: NodePlan, now: ContinuousClock.Instant, deadline: ContinuousClock.Instant) {
+  init(
+    index: NodeIndex, plan: NodePlan, isSpare: Bool, now: ContinuousClock.Instant, deadline: ContinuousClock.Instant
+  ) {
+    if isSpare { phase = .spare }
     self.index = index
     self.plan = plan
     self.deadline = deadline
@@ -48,6 +53,7 @@ struct NodeState {
   }
 
   var id: NodeID { plan.id }
+  var isSpare: Bool { phase == .spare }
   /// Where the other nodes reach it.
   var addressForPeers: HostPort? {
     guard let advertised = plan.advertised else { return address }
@@ -61,7 +67,7 @@ struct NodeState {
   var isMember: Bool {
     switch phase {
     case .joined, .preparing, .prepared, .activating, .active: true
-    case .awaitingAddress, .waitingToRedial, .dialing, .greeting: false
+    case .spare, .awaitingAddress, .waitingToRedial, .dialing, .greeting: false
     }
   }
 }

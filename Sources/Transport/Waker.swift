@@ -42,24 +42,26 @@ public final class PipeWaker: Waker {
   var isWoken: Bool { isPending.load(ordering: .acquiring) }
 
   /// Takes notice. Whatever was posted before a `wake` that came before this is visible afterwards.
+  ///
+  /// The pipe is read even when nobody seems to have woken: a waker that was interrupted between its two steps writes its
+  /// byte late, and a byte that stays would end every wait at once.
   func clear() {
-    guard isWoken else { return }
     var bytes: (UInt64, UInt64) = (0, 0)
     _ = read(readEnd, &bytes, 16)
     isPending.store(false, ordering: .sequentiallyConsistent)
   }
 
   /// Blocks until somebody wakes or the deadline has passed, then takes notice.
-  /// - Returns: whether somebody woke.
+  /// - Returns: whether somebody woke; now and then true for nothing.
   @discardableResult
   public func wait(until deadline: ContinuousClock.Instant?) -> Bool {
+    defer { clear() }
     while !isWoken {
       var descriptor = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
-      let milliseconds = Deadline.milliseconds(until: deadline)
-      if poll(&descriptor, 1, milliseconds) == 0, milliseconds >= 0, Deadline.hasPassed(deadline) { break }
+      if poll(&descriptor, 1, Deadline.milliseconds(until: deadline)) > 0 { return true }
+      if Deadline.hasPassed(deadline) { return isWoken }
     }
-    defer { clear() }
-    return isWoken
+    return true
   }
 }
 

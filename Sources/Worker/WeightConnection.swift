@@ -76,7 +76,16 @@ public struct CoordinatorSource: PieceSource {
       try client.read(entry.id, into: buffer)
       return true
     } catch {
-      if error.code != .refused { connection.discard(client) }
+      guard error.code != .refused else { throw error }
+      connection.discard(client)
+    }
+    // It may have been an earlier coordinator's connection; this one's is on its way.
+    let next = try connection.client()
+    do throws(TransportError) {
+      try next.read(entry.id, into: buffer)
+      return true
+    } catch {
+      if error.code != .refused { connection.discard(next) }
       throw error
     }
   }

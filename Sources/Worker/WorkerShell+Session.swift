@@ -37,7 +37,8 @@ extension WorkerShell {
   // MARK: - Handshake
 
   private func greet(_ hello: Hello, on link: LinkID) {
-    strangers[link] = nil
+    // A link that was refused may still speak while it closes.
+    guard strangers.removeValue(forKey: link) != nil || session?.link == link else { return }
     guard hello.role == .coordinator else {
       return drop(link, because: "this is a worker; clients talk to a coordinator (shoal serve)")
     }

@@ -26,10 +26,10 @@ struct LogitsCommand: ParsableCommand {
   func run() throws {
     try withExitStatus {
       let request = JobRequest(prompt: .tokens(tokens.tokens), maxTokens: 0, logitRows: last)
-      let running = try ClusterStarter.start(cluster)
-      defer { running.stop() }
       // Before the work, so that a wrong path costs none.
       let output = try RawOutput(path: out)
+      let running = try ClusterStarter.start(cluster)
+      defer { running.stop() }
       try JobRunner(running, [request]).run { _, event in
         if case .logits(_, _, let values) = event { try output.write(values) }
       }

@@ -40,9 +40,7 @@ struct PerplexityCommand: ParsableCommand {
         }
       }
       Console.clearProgress()
-      guard Console.write(score.report(windows: windows.count, context: window, json: json)) else {
-        throw ExitStatus.closedPipe.code
-      }
+      try Console.write(score.report(windows: windows.count, context: window, json: json))
     }
   }
 

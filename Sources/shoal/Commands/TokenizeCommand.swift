@@ -24,7 +24,7 @@ struct TokenizeCommand: ParsableCommand {
       }
       let tokenizer = try Tokenizer(metadata: GGUFFile.open(model).metadata)
       let output = tokens.map { tokenizer.decode($0.tokens) + "\n" } ?? list(tokenizer.encode(joined), tokenizer)
-      guard Console.write(output) else { throw ExitStatus.closedPipe.code }
+      try Console.write(output)
     }
   }
 

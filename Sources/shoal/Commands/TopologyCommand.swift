@@ -44,7 +44,7 @@ struct TopologyCommand: ParsableCommand {
         for warning in placed.topology.warnings(placed.facts) { Console.error("\(warning)") }
         let stages = placed.placement.stages.count
         let nodes = placed.placement.nodes.count
-        _ = Console.write(
+        try Console.write(
           "\(file): \(nodes) \(nodes == 1 ? "node" : "nodes"), \(stages) \(stages == 1 ? "stage" : "stages"), "
             + "\(placed.facts.layerCount) layers: fine\n")
       }
@@ -67,9 +67,7 @@ struct TopologyCommand: ParsableCommand {
         let report = TopologyReport(
           topology: placed.topology, placement: placed.placement, facts: placed.facts, context: placed.context,
           memory: placed.memory)
-        guard Console.write(json ? try encoded(report) : TopologyDrawing(report).text) else {
-          throw ExitStatus.closedPipe.code
-        }
+        try Console.write(json ? try encoded(report) : TopologyDrawing(report).text)
       }
     }
 

@@ -74,7 +74,7 @@ struct WorkerCommand: ParsableCommand {
     defer { acceptor.stop() }
     try SignalWatch.start { _ in mailbox.post(.stop) }
     if parentPipe { try ParentPipe.watch() }
-    announce(acceptor.address)
+    try announce(acceptor.address)
     let arena = WeightArena(limit: configuration.memoryLimit ?? .max)
     WorkerShell(
       configuration: configuration, control: control, data: data, loader: loader(configuration, weights, arena),
@@ -100,9 +100,9 @@ struct WorkerCommand: ParsableCommand {
   }
 
   /// A parent reads the address from standard output; for people it stands on standard error.
-  private func announce(_ address: HostPort) {
+  private func announce(_ address: HostPort) throws {
     if parentPipe {
-      _ = Console.write("listening on \(address)\n")
+      try Console.write("listening on \(address)\n")
     } else {
       Console.error("shoal worker: listening on \(address)")
     }

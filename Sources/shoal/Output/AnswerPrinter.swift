@@ -33,7 +33,7 @@ struct AnswerPrinter {
   mutating func interrupt() {
     guard isMidAnswer else { return }
     isMidAnswer = false
-    _ = Console.write("\n")
+    try Console.write("\n")
   }
 
   private mutating func flush() throws {
@@ -53,6 +53,6 @@ struct AnswerPrinter {
 
   private func write(_ text: String) throws {
     Console.clearProgress()
-    guard Console.write(text) else { throw ExitStatus.closedPipe.code }
+    try Console.write(text)
   }
 }

@@ -9,8 +9,12 @@ import Synchronization
 /// Standard output for answers, standard error for everything else.
 enum Console {
   /// Writes to standard output at once.
-  /// - Returns: false when nobody reads it any more.
-  static func write(_ text: String) -> Bool { writeAll(STDOUT_FILENO, text) }
+  /// - Throws: `ExitCode` when nobody reads it any more, `InputError` when it takes no more.
+  static func write(_ text: String) throws {
+    let code = writeAll(STDOUT_FILENO, text)
+    guard code != EPIPE else { throw ExitStatus.closedPipe.code }
+    guard code == 0 else { throw InputError(.ioError, "standard output: \(String(cString: strerror(code)))") }
+  }
 
   /// Writes a line to standard error, behind a progress bar if there is one.
   static func error(_ line: String) {
@@ -42,17 +46,26 @@ enum Console {
     if wasShown { _ = writeAll(STDERR_FILENO, "\r\u{1B}[K") }
   }
 
-  private static func writeAll(_ descriptor: Int32, _ text: String) -> Bool {
+  /// - Returns: 0, or the system's error.
+  private static func writeAll(_ descriptor: Int32, _ text: String) -> Int32 {
     var text = text
     return text.withUTF8 { bytes in
       var rest = UnsafeRawBufferPointer(bytes)
       while !rest.isEmpty {
         let count = writeBytes(descriptor, rest.baseAddress, rest.count)
-        if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { return false }
-        rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+        if count > 0 {
+          rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+          continue
+        }
+        switch errno {
+        case EINTR: continue
+        case EAGAIN:
+          var waited = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          poll(&waited, 1, -1)
+        case let code: return code
+        }
       }
-      return true
+      return 0
     }
   }
 }

@@ -13,7 +13,7 @@ enum TopologyCluster {
     cluster: ClusterID = .random(), term: CoordinatorTerm = CoordinatorTerm(rawValue: 1),
     clients: HostPort? = nil, status: @escaping @Sendable (CoordinatorStatus) -> Void
   ) throws -> RunningCluster {
-    let nodes = try TopologyNodes(topology, options)
+    let nodes = try TopologyNodes(topology, plan.placement, options)
     // A set of kernels that this machine lacks is found here, and not by each local worker.
     if !nodes.plans.isEmpty { _ = try options.kernels?.select() }
     let handle = CoordinatorHandle()
@@ -70,13 +70,15 @@ struct TopologyNodes {
   /// Of the nodes this process starts.
   private(set) var plans: [LocalWorkerPlan] = []
 
-  init(_ topology: Topology, _ options: ClusterOptions) throws {
+  /// Nodes that hold nothing are left alone.
+  init(_ topology: Topology, _ placement: Placement, _ options: ClusterOptions) throws {
+    let participants = Set(placement.participants.map { placement.nodes[$0.rawValue] })
     for node in topology.nodes {
       guard case .remote(let text) = node.address else { continue }
       addresses[node.name.value] = try HostPort(parsing: text)
     }
     let host = try hostOfLocalNodes(topology)
-    for node in topology.nodes {
+    for node in topology.nodes where participants.contains(node.name.value) {
       let name = node.name.value
       if let address = addresses[name] {
         if let text = node.advertised(listeningOn: Int(address.port)) {
