@@ -61,13 +61,33 @@ extension CommandLineTests {
       let tokens = try client.answers()[0].tokens
       for signal in [SIGTERM, SIGKILL] {
         // Not from the store: it is gone. What stays is in the workers' memory.
-        if FileManager.default.fileExists(atPath: cache) { try FileManager.default.removeItem(atPath: cache) }
+        _ = try Workshop.folder("restart-cache")
         try cluster.restartCoordinator(signal)
         let again = try cluster.client(["The wolf said"] + Self.settings).answers()[0]
         #expect(again.tokens == tokens)
         #expect(again.wire.weightBytes == 0)
       }
       try cluster.stop()
+    }
+
+    @Test("what went over the wire is counted anew for each coordinator")
+    func traffic() throws {
+      let text = TopologyText.three
+      let workers = try text.nodes.mapValues { _ in
+        try RunningShoal(["worker", "--listen", "127.0.0.1:0", "--threads", "1"])
+      }
+      let file = try text.with(workers.mapValues { try $0.waitForAddress() }).write("traffic.json")
+      let arguments = [
+        "--topology", file, "--tokens", "1,2,3", "--max-tokens", "30", "--temperature", "0", "--ignore-eos",
+      ]
+      let first = try RunningShoal.generate(arguments)[0].wire
+      let second = try RunningShoal.generate(arguments)[0].wire
+      #expect(second.weightBytes == 0)
+      #expect(second.roundTrips == first.roundTrips)
+      // Progress and signs of life differ.
+      #expect(abs(second.bytes - first.bytes) < first.bytes / 20)
+      for worker in workers.values { worker.send(SIGTERM) }
+      for worker in workers.values { #expect(try worker.finish().status == 0) }
     }
 
     @Test("a worker serves one coordinator at a time")
