@@ -100,7 +100,8 @@ extension Engine {
     guard progress.finishedPasses == progress.passCount else { return }
     steps[StepKey(step: progress.id, stage: progress.stage.index)] = nil
     guard progress.stage.isLast else { return }
-    outlet?.finished(progress.id, results: StepResult.joined(progress.results))
+    outlet?.finished(
+      progress.id, results: progress.passCount == 1 ? progress.results : StepResult.joined(progress.results))
   }
 }
 

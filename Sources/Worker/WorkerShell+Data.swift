@@ -1,6 +1,7 @@
 import Cluster
 import Engine
 import Logging
+import ModelSpec
 import Scheduling
 import Tensors
 import Transport
@@ -15,6 +16,18 @@ extension WorkerShell {
     guard epoch == running.epoch else {
       return fail(start.batch.id, "the step is of placement \(epoch), but placement \(running.epoch) is running")
     }
+    // What does not fit a message is not computed in the first place.
+    let rowBytes = 4 * running.engine.configuration.spec.hyperparameters.vocabularySize
+    let rowLimit = (FrameType.stepResult.payloadLimit - (4 << 20)) / rowBytes
+    let rows = start.batch.entries.reduce(0) { sum, entry in
+      if case .logits(let rows) = entry.wanted { sum + rows } else { sum }
+    }
+    guard rows <= rowLimit else {
+      return fail(
+        start.batch.id,
+        "the step wants logits of \(rows) positions, of which at most \(rowLimit) fit a message; prefill in smaller chunks"
+      )
+    }
     running.engine.begin(start.batch)
   }
 
@@ -24,7 +37,8 @@ extension WorkerShell {
       running?.awaitedPeers.remove(peer)
       acknowledgeIfConnected()
     case .lost(let peer, let error):
-      // Without a placement it is news for a coordinator that has gone.
+      // Without a placement, what ends are connections of an earlier coordinator; peers that have switched to the new
+      // one close them.
       guard running != nil else { return }
       logger.warning("a peer is lost", metadata: ["peer": "\(name(of: peer))", "reason": "\(error)"])
       send(.peerLost(PeerLost(node: peer, sentence: "\(error)")))

@@ -59,6 +59,42 @@ import Testing
     }
   }
 
+  @Test("tokens drawn side by side over random placements are those of one node and one sequence", arguments: files)
+  func decoding(name: String, type: String) throws {
+    let golden = try GoldenModel(name)
+    let file = try GGUFFile.open(golden.path(type))
+    let spec = try ModelSpec(file: file)
+    let local = try LocalModel(golden.path(type), kernels: Kernels.select(.scalar))
+    let sampling = SamplingParameters(temperature: 1, topK: 0, topP: 0.95, seed: 11)
+    let prompts = golden.prompts.prefix(3)
+    let expected = try prompts.map { try local.generate($0, count: 6, sampling: sampling) }
+    for seed in UInt64(20)...24 {
+      var random = SplitMix(state: seed)
+      let plan = Self.draw(spec, &random)
+      let cluster = try EngineCluster(
+        spec, file, plan, kernels: [Kernels.select()], threads: 1, rowCapacity: 2 + random.next(below: 30), seed: seed)
+      var tokens: [[TokenID]] = prompts.map { _ in [] }
+      for round in 0..<6 {
+        let entries = prompts.enumerated().map { index, prompt in
+          let start = round == 0 ? 0 : prompt.count + round - 1
+          let rows = round == 0 ? prompt : [tokens[index][round - 1]]
+          let opening = SequenceOpening(sampling: sampling, history: Array(prompt.suffix(sampling.penaltyWindow)))
+          return StepEntry(
+            sequence: SequenceID(rawValue: UInt64(index)), position: start, rowCount: rows.count, tokens: rows,
+            wanted: .token, opening: round == 0 ? opening : nil)
+        }
+        // All in one step, or each in a step of its own.
+        let steps: [(StepPhase, [StepEntry])] =
+          random.next(below: 2) == 0 ? [(.decode, entries)] : entries.map { (.decode, [$0]) }
+        for result in try cluster.run(steps).joined() {
+          guard case .token(let token, _) = result.outcome else { continue }
+          tokens[Int(result.sequence.rawValue)].append(token)
+        }
+      }
+      #expect(tokens == expected, "seed \(seed), plan \(plan)")
+    }
+  }
+
   @Test("the compact combine gives other bits than the exact one, and the same for every placement")
   func compact() throws {
     let golden = try GoldenModel("qwen3moe-s")

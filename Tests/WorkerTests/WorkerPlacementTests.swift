@@ -107,6 +107,21 @@ import Wire
     #expect(step(5) == [])
   }
 
+  @Test("more logits than fit a message are refused before they are computed")
+  func tooManyLogits() throws {
+    let reef = try bench.start("reef")
+    let link = coordinator.greet("reef")
+    coordinator.run(bench.single(), on: [link])
+    let entry = StepEntry(
+      sequence: SequenceID(rawValue: 1), position: 0, rowCount: 30_000, tokens: Array(repeating: 1, count: 30_000),
+      wanted: .logits(rows: 30_000))
+    let batch = StepBatch(id: StepID(rawValue: 1), phase: .prefill, entries: [entry])
+    let failures = coordinator.ask(.step(StepStart(batch: batch)), on: link).stepFailures
+    #expect(failures.count == 1 && failures[0].contains("30000 positions"), "\(failures)")
+    #expect(reef.shell.running?.engine.keyValueBlocksInUse == 0)
+    #expect(coordinator.logits(2, prompt, on: [link]) != nil)
+  }
+
   @Test("a share that is more than the node may hold is refused with its sizes before anything is read")
   func memory() throws {
     let reef = try bench.start("reef", memoryLimit: 1 << 20)

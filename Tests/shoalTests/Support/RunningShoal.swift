@@ -58,6 +58,11 @@ final class RunningShoal {
     hasEnded.wait(until: Date(timeIntervalSinceNow: Self.patience))
   }
 
+  private var state: String {
+    guard hasEnded.isOpen else { return "still running" }
+    return "ended with \(process.terminationReason == .exit ? "status" : "signal") \(process.terminationStatus)"
+  }
+
   var processID: Int32 { process.processIdentifier }
 
   /// This process and its children, as far as they live.
@@ -72,14 +77,14 @@ final class RunningShoal {
   /// Waits for a part of a line on standard error.
   func waitForError(_ part: String) throws {
     guard errors.wait(for: part, until: Date(timeIntervalSinceNow: Self.patience)) else {
-      throw Failure("\(part) did not come; standard error: \(errors.text)")
+      throw Failure("\(part) did not come, \(state); standard error: \(errors.text)")
     }
   }
 
   /// Waits for a part of standard output.
   func waitForOutput(_ part: String) throws {
     guard output.wait(for: part, until: Date(timeIntervalSinceNow: Self.patience)) else {
-      throw Failure("\(part) did not come; standard error: \(errors.text)")
+      throw Failure("\(part) did not come, \(state); standard error: \(errors.text)")
     }
   }
 

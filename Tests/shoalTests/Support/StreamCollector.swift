@@ -28,6 +28,7 @@ final class StreamCollector: Sendable {
     var total = 0
     while total < limit {
       let count = read(descriptor, &chunk, min(chunk.count, limit - total))
+      if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return }
       total += count
       state.withLock { $0.bytes.append(contentsOf: chunk[..<count]) }
