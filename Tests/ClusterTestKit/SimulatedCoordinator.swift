@@ -9,6 +9,8 @@ import Wire
 public final class SimulatedCoordinator {
   public let name: String
   public let shell: CoordinatorShell
+  /// What it sends instead of the truth.
+  public let tampering = Tampering()
   let handle: CoordinatorHandle
   private let plane: InProcessControlPlane
   private let reports: Reports
@@ -26,7 +28,8 @@ public final class SimulatedCoordinator {
     let reports = Reports()
     self.reports = reports
     shell = CoordinatorShell(
-      handle: handle, configuration: configuration, plane: plane, weights: NoWeightSupply()
+      handle: handle, configuration: configuration,
+      plane: TamperedControlPlane(plane: plane, tampering: tampering), weights: NoWeightSupply()
     ) { [name] status in
       reports.all.withLock { $0.append(status) }
       log.append(.status(coordinator: name, status))

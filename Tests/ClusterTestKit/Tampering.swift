@@ -4,7 +4,7 @@ import Tensors
 import Transport
 public import Wire
 
-/// What a worker sends that is not what it should send. Everything else about it is real.
+/// What a worker or coordinator sends that is not what it should send. Everything else about it is real.
 public final class Tampering: Sendable {
   /// Replaces a control message; none to keep it back.
   public typealias MessageChange = @Sendable (ControlMessage) -> [ControlMessage]
