@@ -68,6 +68,11 @@ public struct ModelSpec: Sendable {
     return Set(types.compactMap(\.activationForm)).sorted { $0.rawValue < $1.rawValue }
   }
 
+  /// Writers leave out trailing dimensions of 1, such as that of a single expert.
+  private static func withoutTrailingOnes(_ dimensions: [Int]) -> [Int] {
+    dimensions.count > 1 && dimensions.last == 1 ? withoutTrailingOnes(dimensions.dropLast()) : dimensions
+  }
+
   private static func checked(
     _ role: TensorRole, layer: Int?, _ file: GGUFFile, _ model: Hyperparameters
   ) throws(ModelSpecError) -> GGUFTensor {
@@ -76,7 +81,7 @@ public struct ModelSpec: Sendable {
       throw ModelSpecError(.missingTensor, "the model has no tensor \(name)")
     }
     let expected = role.dimensions(model)
-    guard tensor.dimensions == expected else {
+    guard withoutTrailingOnes(tensor.dimensions) == withoutTrailingOnes(expected) else {
       throw ModelSpecError(
         .badShape, "the tensor \(name) has the shape \(tensor.dimensions); the hyperparameters say \(expected)")
     }

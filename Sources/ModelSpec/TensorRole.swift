@@ -45,7 +45,7 @@ public enum TensorRole: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// Norm weights and router are read as plain float32.
+  /// Norm weights are read as plain float32.
   var mustBeFloat32: Bool {
     switch self {
     case .outputNorm, .attentionNorm, .queryNorm, .keyNorm, .feedForwardNorm: true

@@ -26,9 +26,23 @@ struct ShareCheck: Sendable {
     if let missing = placement.pieces(for: order.node, facts: facts).first(where: { !named.contains($0) }) {
       throw WorkerError(.badShare, "the placement gives this node the \(missing), which is not among its pieces")
     }
+    try checkPieces(spec)
     _ = try order.dataPeers()
     try checkFrames(spec.hyperparameters)
     try checkMemory(spec)
+  }
+
+  /// Each piece once and of the size the model says, so that sums of sizes are those of the model's files.
+  private func checkPieces(_ spec: ModelSpec) throws(WorkerError) {
+    var seen: Set<PieceID> = []
+    for piece in order.pieces {
+      guard seen.insert(piece.piece).inserted else {
+        throw WorkerError(.badShare, "the \(piece.piece) is named twice")
+      }
+      guard let layout = spec.layout(of: piece.piece), layout.byteCount == piece.byteCount else {
+        throw WorkerError(.badShare, "the model has no \(piece.piece) of \(piece.byteCount) bytes")
+      }
+    }
   }
 
   /// Frames between workers have a limit, so passes do.

@@ -33,7 +33,8 @@ struct AnswerPrinter {
   mutating func interrupt() {
     guard isMidAnswer else { return }
     isMidAnswer = false
-    try Console.write("\n")
+    // The command ends with an error of its own; this line end is a courtesy.
+    try? Console.write("\n")
   }
 
   private mutating func flush() throws {
