@@ -41,6 +41,6 @@ public struct SimulationOptions: Sendable, CustomStringConvertible {
       return "\(stage.layers)@\(stage.host)[\(experts)]"
     }
     return "seed \(seed): \(placement.nodes.count) nodes, \(stages.joined(separator: " ")), kernels \(kernels), "
-      + "threads \(threads), chunk \(prefillChunk), passes of \(subBatchRows), KV \(kvType), hold \(faults.hold)"
+      + "threads \(threads), chunk \(prefillChunk), passes of \(subBatchRows), KV \(kvType), \(combine), hold \(faults.hold)"
   }
 }
