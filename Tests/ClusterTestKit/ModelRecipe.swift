@@ -5,17 +5,25 @@ public import Tensors
 /// The shapes and quant types of a small random model of the family `qwen3moe`. Every byte is a token; one more ends
 /// an answer.
 public struct ModelRecipe: Sendable, Hashable {
+  /// Goes into the metadata and the file's name.
   public var name: String
+  /// Layers, all with experts.
   public var layers = 3
   /// A multiple of 256, so that every quant type can be used.
   public var hidden = 256
+  /// Query heads.
   public var heads = 4
+  /// Heads of keys and values; divides `heads`.
   public var keyValueHeads = 2
+  /// Elements of a head.
   public var headSize = 32
+  /// Routed experts of a layer.
   public var experts = 7
+  /// Experts chosen for a token.
   public var expertsPerToken = 2
   /// A multiple of the block of the down projection's type.
   public var expertWidth = 64
+  /// Positions the model says it was made for.
   public var context = 512
   /// Whether the output projection is the embedding.
   public var isTied = false
@@ -23,8 +31,10 @@ public struct ModelRecipe: Sendable, Hashable {
   public var types: [TensorRole: [QuantType]] = [:]
   /// Type of roles that `types` does not name; norms and router are float32.
   public var type = QuantType.q8_0
+  /// Decides every weight.
   public var seed: UInt64 = 1
 
+  /// Goes into the metadata and the file's name.
   public init(name: String) { self.name = name }
 
   /// Tokens: the 256 bytes and the one that ends an answer.

@@ -15,11 +15,15 @@ import Wire
 ///     try cluster.run()
 ///     job.tokens
 public final class SimulatedCluster {
+  /// The model that all of it runs.
   public let model: SimulatedModel
+  /// How it was set up.
   public let options: SimulationOptions
+  /// Every packet, job event and report so far.
   public let log = EventLog()
   /// Where the workers' weights come from, when they come from the coordinator.
   public let weights: SimulatedWeights
+  /// Worker processes that live.
   public internal(set) var workers: [SimulatedWorker] = []
   /// All that were started and not killed; the last one takes the jobs.
   public internal(set) var coordinators: [SimulatedCoordinator] = []
@@ -43,9 +47,12 @@ public final class SimulatedCluster {
     startCoordinator(term: 1)
   }
 
+  /// The simulation's time.
   public var now: ContinuousClock.Instant { start + elapsed }
+  /// The newest coordinator.
   public var coordinator: SimulatedCoordinator { coordinators[coordinators.count - 1] }
 
+  /// The worker process of a node; nil while it is dead.
   public func worker(_ node: NodeID) -> SimulatedWorker? { workers.first { $0.node == node } }
 
   // MARK: - Processes
@@ -128,10 +135,12 @@ public final class SimulatedCluster {
     return job
   }
 
+  /// Asks the newest coordinator to end a job.
   public func cancel(_ job: SimulatedJob) { coordinator.handle.cancel(job.id) }
 
   // MARK: - Network
 
+  /// What is wrong with the network from now on.
   public var faults: FaultPlan {
     get { net.faults }
     set { net.faults = newValue }
@@ -146,5 +155,6 @@ public final class SimulatedCluster {
     net.cut(first, second, keepApart: keepApart)
   }
 
+  /// Lets connections be made again.
   public func heal(_ first: String, _ second: String) { net.heal(first, second) }
 }

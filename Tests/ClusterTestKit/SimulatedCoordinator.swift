@@ -7,7 +7,9 @@ import Wire
 
 /// A real coordinator on the simulation's thread.
 public final class SimulatedCoordinator {
+  /// Its name in the network.
   public let name: String
+  /// The real thing.
   public let shell: CoordinatorShell
   /// What it sends instead of the truth.
   public let tampering = Tampering()

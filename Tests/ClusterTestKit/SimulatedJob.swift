@@ -26,7 +26,9 @@ public final class SimulatedJob: Sendable {
 
   func handedOver(as id: JobID) { number.withLock { $0 = id } }
 
+  /// Its number with its coordinator.
   public var id: JobID { number.withLock { $0 } ?? JobID(rawValue: 0) }
+  /// What its sink was told so far.
   public var events: [JobEvent] { state.withLock { $0 } }
 
   /// The generated tokens so far.
@@ -45,20 +47,24 @@ public final class SimulatedJob: Sendable {
   /// Tokens, log-probabilities and logits, to be compared bit for bit.
   public var answer: Answer { Answer(tokens: tokens, probabilityBits: probabilityBits, logitBits: logitBits) }
 
+  /// An answer as it is compared: bit for bit.
   public struct Answer: Sendable, Hashable {
     public let tokens: [TokenID]
     public let probabilityBits: [UInt32]
     public let logitBits: [UInt32]
   }
 
+  /// How it went; nil until it has finished.
   public var summary: JobSummary? {
     if case .finished(let summary)? = events.last { summary } else { nil }
   }
 
+  /// Why it failed, if it did.
   public var failure: CoordinatorError? {
     if case .failed(let error)? = events.last { error } else { nil }
   }
 
+  /// Whether it has finished or failed.
   public var hasEnded: Bool { summary != nil || failure != nil }
 
   private var parts: [JobTokens] {

@@ -9,10 +9,15 @@ import Wire
 
 /// A model file, read and hashed; one written for a test is removed with the value.
 public final class SimulatedModel: Sendable {
+  /// The file.
   public let path: String
+  /// What its headers say.
   public let spec: ModelSpec
+  /// Reads its pieces.
   public let reader: ModelPieceReader
+  /// Sizes and hashes of its pieces.
   public let manifest: PieceManifest
+  /// Its tokenizer.
   public let tokenizer: Tokenizer
   private let isTemporary: Bool
 

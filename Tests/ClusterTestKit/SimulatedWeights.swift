@@ -23,8 +23,9 @@ public final class SimulatedWeights: PieceSource {
   public var origin: PieceOrigin { .network }
   public var name: String { "the coordinator" }
 
-  /// Bytes given out, and the pieces they were of.
+  /// Bytes given out.
   public var bytesMoved: Int { state.withLock { $0.bytes } }
+  /// The pieces they were of, in order.
   public var piecesMoved: [PieceID] { state.withLock { $0.pieces } }
 
   /// From now on gives wrong bytes for a piece, or right ones again.

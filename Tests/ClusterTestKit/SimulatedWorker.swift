@@ -7,8 +7,11 @@ public import Worker
 
 /// A real worker with a real engine, on the simulation's thread.
 public final class SimulatedWorker {
+  /// Its name.
   public let node: NodeID
+  /// The real thing.
   public let shell: WorkerShell
+  /// Where its weights are.
   public let arena = WeightArena()
   /// What it sends instead of the truth.
   public let tampering = Tampering()

@@ -20,7 +20,9 @@ public struct PacketRecord: Sendable, Hashable {
   /// Counted from 0 in the order of sending.
   public let number: UInt64
   public let plane: ConnectionPlane
+  /// Name of the sending node or coordinator.
   public let source: String
+  /// Name of the receiver.
   public let destination: String
   public let type: FrameType
   public let flags: FrameHeader.Flags
@@ -51,6 +53,7 @@ public struct PacketRecord: Sendable, Hashable {
 public final class EventLog: Sendable {
   private let state = Mutex<[SimulationEvent]>([])
 
+  /// All of them.
   public var events: [SimulationEvent] { state.withLock { $0 } }
 
   /// The packets among the events, without their fates.

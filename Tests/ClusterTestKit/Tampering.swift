@@ -20,7 +20,9 @@ public final class Tampering: Sendable {
 
   init() {}
 
+  /// Lies on the control plane from now on; nil for the truth.
   public func setMessageChange(_ change: MessageChange?) { state.withLock { $0.message = change } }
+  /// Lies on the data plane from now on; nil for the truth.
   public func setPayloadChange(_ change: PayloadChange?) { state.withLock { $0.payload = change } }
 
   func messages(for message: ControlMessage) -> [ControlMessage] {

@@ -59,18 +59,22 @@ enum Models {
   private struct Key: Hashable {
     let model: String
     let kvType: KVType
+    let combine: CombineMode
     let request: Int
   }
   private static let answers = Mutex<[Key: SimulatedJob.Answer]>([:])
 
   /// What `requests[index]` comes to on one node with the fastest kernels, the prompt in one pass, nothing beside it.
-  static func answer(_ index: Int, _ model: SimulatedModel, kvType: KVType = .f16) throws -> SimulatedJob.Answer {
-    let key = Key(model: model.path, kvType: kvType, request: index)
+  static func answer(
+    _ index: Int, _ model: SimulatedModel, kvType: KVType = .f16, combine: CombineMode = .exact
+  ) throws -> SimulatedJob.Answer {
+    let key = Key(model: model.path, kvType: kvType, combine: combine, request: index)
     if let known = answers.withLock({ $0[key] }) { return known }
     var options = alone(model)
     options.kernels = [Kernels.available.last ?? .scalar]
     options.subBatchRows = 512
     options.kvType = kvType
+    options.combine = combine
     let cluster = try SimulatedCluster(model, options)
     let job = cluster.submit(requests[index])
     try cluster.run()

@@ -21,6 +21,7 @@ import Testing
     // The smaller one leaves no KV block over.
     options.context = random.pick([72, 256])
     options.kvType = random.pick([.f16, .f32])
+    options.combine = random.pick([.exact, .exact, .compact])
     options.faults = random.pick([.none, .slow])
     let main = random.next(below: Models.requests.count)
     let others = random.next(below: 3) == 0 ? [] : Models.requests.indices.filter { $0 != main }
@@ -30,7 +31,7 @@ import Testing
     try cluster.run()
     for (index, job) in zip(indices, jobs) {
       #expect(job.failure == nil, "job \(index), \(options)")
-      let expected = try Models.answer(index, model, kvType: options.kvType)
+      let expected = try Models.answer(index, model, kvType: options.kvType, combine: options.combine)
       #expect(job.answer == expected, "job \(index), \(options)")
     }
     expectNothingLeft(cluster)
@@ -84,11 +85,11 @@ import Testing
     expectNothingLeft(cluster)
   }
 
-  @Test("both KV types are used, and differ", arguments: [0, 2])
-  func keyValueTypes(request: Int) throws {
+  @Test("KV types and ways to combine are used: their answers differ", arguments: [0, 2])
+  func differences(request: Int) throws {
     let model = try Models.small.get()
-    let half = try Models.answer(request, model, kvType: .f16)
-    let full = try Models.answer(request, model, kvType: .f32)
-    #expect(half.probabilityBits != full.probabilityBits || half.logitBits != full.logitBits)
+    let exact = try Models.answer(request, model)
+    #expect(try Models.answer(request, model, kvType: .f32) != exact)
+    #expect(try Models.answer(request, model, combine: .compact) != exact)
   }
 }
