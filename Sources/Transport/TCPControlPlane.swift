@@ -35,9 +35,22 @@ public final class TCPControlPlane: ControlPlane {
         }
       }
     bootstrap.connect(host: address.host, port: Int(address.port)).whenFailure { [links] error in
-      links.closed(link, TransportError(.unreachable, "cannot reach \(address): \(error)"))
+      links.closed(link, TransportError(.unreachable, "cannot reach \(address): \(Self.reason(error))"))
     }
     return link
+  }
+
+  /// Why a connection could not be made, in the system's words.
+  private static func reason(_ error: any Error) -> String {
+    switch error {
+    case let error as IOError: return "\(SystemError(number: error.errnoCode))"
+    case let error as NIOConnectionError:
+      if let attempt = error.connectionErrors.first { return reason(attempt.error) }
+      if let failure = error.dnsAError ?? error.dnsAAAAError { return "the host is not known (\(failure))" }
+      return "no address to connect to"
+    case ChannelError.connectTimeout: return "no answer"
+    default: return "\(error)"
+    }
   }
 
   /// Takes over an accepted connection whose prefaces have been exchanged; `opened` follows.
