@@ -24,7 +24,7 @@ extension CommandLineTests {
         #expect(try FakePeer.call(address, bytes), "attack \(index) was not closed")
       }
       // A weights connection is only read when weights are wanted.
-      for _ in 0..<8 { _ = try FakePeer.call(address, HostileFrames.huge(plane: .weights), reads: false) }
+      for _ in 0..<8 { try FakePeer.send(address, HostileFrames.huge(plane: .weights)) }
       let answers = try client.answers()
       let quiet = try cluster.client(settings).answers()
       #expect(answers.count == 2)

@@ -61,7 +61,7 @@ extension CommandLineTests {
       let tokens = try client.answers()[0].tokens
       for signal in [SIGTERM, SIGKILL] {
         // Not from the store: it is gone. What stays is in the workers' memory.
-        if FileManager.default.fileExists(atPath: cache) { try FileManager.default.removeItem(atPath: cache) }
+        _ = try Workshop.folder("restart-cache")
         try cluster.restartCoordinator(signal)
         let again = try cluster.client(["The wolf said"] + Self.settings).answers()[0]
         #expect(again.tokens == tokens)

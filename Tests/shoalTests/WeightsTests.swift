@@ -3,6 +3,7 @@ import GGUF
 import ModelSpec
 import Tensors
 import Testing
+import Wire
 
 extension CommandLineTests {
   @Suite("weights")
@@ -38,6 +39,26 @@ extension CommandLineTests {
       #expect(moved <= layout.byteCount + frames * 100)
       #expect(try weightBytes(changed, cache: cache) == 0)
       #expect(try weightBytes(Workshop.model, cache: cache) == 0)
+    }
+
+    @Test("workers get what they lack from one coordinator after the other, strangers or not")
+    func severalCoordinators() throws {
+      let cache = try Workshop.folder("several-cache")
+      let workers = try (0..<2).map { index in
+        try RunningShoal(
+          ["worker", "--listen", "127.0.0.1:0", "--threads", "1"],
+          environment: ["XDG_CACHE_HOME": cache.appending(path: "\(index)").path])
+      }
+      let addresses = try workers.map { try $0.waitForAddress() }
+      for (first, second) in [("0-3", "4-15"), ("0-9", "10-15"), ("0-15", "1-15")] {
+        for _ in 0..<2 { try FakePeer.send(addresses[1], HostileFrames.huge(plane: .weights)) }
+        let text = TopologyText(["a", "b"], [.init(layers: "0-5", host: "a", experts: ["a": first, "b": second])])
+        let file = try text.with(["a": addresses[0], "b": addresses[1]]).write("several.json")
+        let answers = try RunningShoal.generate(["--topology", file, "--tokens", "1,2,3", "--max-tokens", "2"])
+        #expect(answers[0].wire.weightBytes > 0)
+      }
+      for worker in workers { worker.send(SIGTERM) }
+      for worker in workers { #expect(try worker.finish().status == 0) }
     }
 
     @Test("workers that find the model in a folder of theirs need nothing sent")

@@ -16,7 +16,7 @@ final class FakePeer: Sendable {
       while true {
         let descriptor = accept(listener, nil, nil)
         guard descriptor >= 0 else { return }
-        _ = send(descriptor, reply, reply.count, Int32(MSG_NOSIGNAL))
+        _ = Glibc.send(descriptor, reply, reply.count, Int32(MSG_NOSIGNAL))
         connections.withLock { $0.append(descriptor) }
       }
     }
@@ -54,30 +54,40 @@ final class FakePeer: Sendable {
     return address
   }
 
+  /// Connects, sends bytes, and goes away.
+  static func send(_ address: String, _ bytes: [UInt8]) throws { close(try connect(address, bytes)) }
+
   /// Connects, sends bytes, and reads until the other side closes the connection or says nothing more for ten seconds.
   /// - Returns: whether the other side closed it.
-  static func call(_ address: String, _ bytes: [UInt8], reads: Bool = true) throws -> Bool {
-    guard let port = address.split(separator: ":").last.flatMap({ UInt16($0) }) else {
-      throw RunningShoal.Failure("no port in \(address)")
-    }
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  static func call(_ address: String, _ bytes: [UInt8]) throws -> Bool {
+    let descriptor = try connect(address, bytes)
     defer { close(descriptor) }
-    var patience = timeval(tv_sec: 10, tv_usec: 0)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    var target = loopback(port: port)
-    let status = withUnsafeMutablePointer(to: &target) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    guard status == 0 else { throw RunningShoal.Failure("nobody listens at \(address)") }
-    _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-    guard reads else { return false }
     var chunk = [UInt8](repeating: 0, count: 4096)
     while true {
       let count = recv(descriptor, &chunk, chunk.count, 0)
       if count == 0 || (count < 0 && errno == ECONNRESET) { return true }
       if count < 0 { return false }
     }
+  }
+
+  private static func connect(_ address: String, _ bytes: [UInt8]) throws -> Int32 {
+    guard let port = address.split(separator: ":").last.flatMap({ UInt16($0) }) else {
+      throw RunningShoal.Failure("no port in \(address)")
+    }
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var patience = timeval(tv_sec: 10, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    var target = loopback(port: port)
+    let status = withUnsafeMutablePointer(to: &target) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard status == 0 else {
+      close(descriptor)
+      throw RunningShoal.Failure("nobody listens at \(address)")
+    }
+    _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    return descriptor
   }
 }
