@@ -26,7 +26,7 @@ extension WorkerShell {
     case .prepare(let order): prepare(order)
     case .activate(let notice): activate(notice.epoch)
     case .step(let start): begin(start, under: epoch)
-    case .countersRequest: send(.counters(counters()))
+    case .countersRequest: send(.counters(processCounters() - session.earlierTraffic))
     case .ping(let heartbeat):
       send(.pong(Heartbeat(nonce: heartbeat.nonce, progress: running?.engine.progress ?? 0)))
     case .shutdown: stop()
@@ -60,7 +60,8 @@ extension WorkerShell {
         session.link,
         because: "a newer coordinator of cluster \(hello.cluster) (term \(hello.term)) took the worker over")
     }
-    session = Session(link: link, cluster: hello.cluster, term: hello.term, node: hello.node)
+    session = Session(
+      link: link, cluster: hello.cluster, term: hello.term, node: hello.node, earlierTraffic: processCounters())
     logger.info(
       "serving a coordinator", metadata: ["cluster": "\(hello.cluster)", "node": "\(hello.node)"])
     send(
@@ -109,7 +110,7 @@ extension WorkerShell {
   }
 
   /// What this process has sent so far.
-  private func counters() -> TrafficCounters {
+  private func processCounters() -> TrafficCounters {
     var counters = control.counters + data.counters + (configuration.weights?.counters ?? TrafficCounters())
     counters.roundTrips = earlierExchanges &+ (running?.engine.exchanges ?? 0)
     return counters

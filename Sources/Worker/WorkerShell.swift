@@ -129,6 +129,8 @@ struct Session {
   let term: CoordinatorTerm
   /// What the coordinator calls this worker.
   let node: NodeID
+  /// What the process had sent when the session began.
+  let earlierTraffic: TrafficCounters
 }
 
 /// A placement on its way.
