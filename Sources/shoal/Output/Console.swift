@@ -21,7 +21,8 @@ enum Console {
   /// Whether standard error is a terminal, so that a progress bar makes sense.
   static var hasProgress: Bool { isatty(STDERR_FILENO) == 1 }
 
-  private static let progressIsShown = Mutex(false)
+  /// The progress line that is shown; nil when none is.
+  private static let progressLine = Mutex<String?>(nil)
 
   /// Redraws the progress line; does nothing without a terminal.
   static func progress(_ label: String, done: Int, total: Int) {
@@ -29,15 +30,19 @@ enum Console {
     let share = min(1, Double(done) / Double(total))
     let filled = Int(share * 24)
     let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 24 - filled)
-    progressIsShown.withLock { $0 = true }
-    _ = writeAll(STDERR_FILENO, "\r\u{1B}[K\(label) [\(bar)] \(Int(share * 100)) %")
+    let line = "\(label) [\(bar)] \(Int(share * 100)) %"
+    let isNew = progressLine.withLock { shown in
+      defer { shown = line }
+      return shown != line
+    }
+    if isNew { _ = writeAll(STDERR_FILENO, "\r\u{1B}[K\(line)") }
   }
 
   /// Removes the progress line.
   static func clearProgress() {
-    let wasShown = progressIsShown.withLock { shown in
-      defer { shown = false }
-      return shown
+    let wasShown = progressLine.withLock { shown in
+      defer { shown = nil }
+      return shown != nil
     }
     if wasShown { _ = writeAll(STDERR_FILENO, "\r\u{1B}[K") }
   }
