@@ -70,6 +70,26 @@ extension CommandLineTests {
       try cluster.stop()
     }
 
+    @Test("what went over the wire is counted anew for each coordinator")
+    func traffic() throws {
+      let text = TopologyText.three
+      let workers = try text.nodes.mapValues { _ in
+        try RunningShoal(["worker", "--listen", "127.0.0.1:0", "--threads", "1"])
+      }
+      let file = try text.with(workers.mapValues { try $0.waitForAddress() }).write("traffic.json")
+      let arguments = [
+        "--topology", file, "--tokens", "1,2,3", "--max-tokens", "30", "--temperature", "0", "--ignore-eos",
+      ]
+      let first = try RunningShoal.generate(arguments)[0].wire
+      let second = try RunningShoal.generate(arguments)[0].wire
+      #expect(second.weightBytes == 0)
+      #expect(second.roundTrips == first.roundTrips)
+      // Progress and signs of life differ.
+      #expect(abs(second.bytes - first.bytes) < first.bytes / 20)
+      for worker in workers.values { worker.send(SIGTERM) }
+      for worker in workers.values { #expect(try worker.finish().status == 0) }
+    }
+
     @Test("a worker serves one coordinator at a time")
     func secondCoordinator() throws {
       let cluster = try HandMadeCluster(LongGeneration.topology)
