@@ -37,6 +37,18 @@ struct CoordinatorBringupTests {
     #expect(lab.weights.stopped.sorted() == three.sorted())
   }
 
+  @Test("a node that holds nothing is neither dialled nor waited for, and its end ends nothing")
+  func spare() throws {
+    let lab = try Lab(nodes: three, hosts: [0], missing: ["sound"], spares: ["sound"])
+    lab.settle()
+    #expect(lab.status.elements.contains(.ready(nodes: 2, stages: 1)))
+    lab.handle.nodeEnded(NodeIndex(2), CoordinatorError(.startFailed, node: "sound", "gone"))
+    let (_, job) = lab.submit(JobRequest(prompt: .tokens([1]), maxTokens: 2))
+    lab.settle()
+    #expect(job.summary?.tokens.isEmpty == false)
+    #expect(job.summary?.wire.nodes.count == 4)
+  }
+
   @Test("a worker that starts listening later is reached then")
   func lateAddress() throws {
     let lab = try Lab(nodes: three, hosts: [0], localNodes: ["cove"])

@@ -24,10 +24,12 @@ final class Lab {
   /// Of the coordinator's plane.
   static let name = "the coordinator"
 
-  /// - Parameter hosts: the host of each stage, by index of the node.
+  /// - Parameters:
+  ///   - hosts: the host of each stage, by index of the node.
+  ///   - spares: nodes without experts; the others have replicas of all.
   init(
     nodes: [NodeID] = ["reef"], hosts: [Int] = [0], sequences: Int = 4, context: Int = 256, prefillChunk: Int = 16,
-    missing: Set<NodeID> = [], localNodes: Set<NodeID> = []
+    missing: Set<NodeID> = [], localNodes: Set<NodeID> = [], spares: Set<NodeID> = []
   ) throws {
     for (index, node) in nodes.enumerated() where !missing.contains(node) {
       let address = Self.address(index)
@@ -39,7 +41,7 @@ final class Lab {
       NodePlace(node, localNodes.contains(node) ? nil : Self.address(index))
     }
     let configuration = try Self.configuration(
-      places, hosts: hosts, sequences: sequences, context: context, prefillChunk: prefillChunk)
+      places, hosts: hosts, sequences: sequences, context: context, prefillChunk: prefillChunk, spares: spares)
     let plane = InProcessControlPlane(
       network: network, name: Self.name, address: Self.address, sink: handle.controlSink)
     let status = status
@@ -51,13 +53,17 @@ final class Lab {
   static func address(_ index: Int) -> HostPort { HostPort(host: "node", port: UInt16(7001 + index)) }
 
   static func configuration(
-    _ nodes: [NodePlace], hosts: [Int], sequences: Int = 4, context: Int = 256, prefillChunk: Int = 16
+    _ nodes: [NodePlace], hosts: [Int], sequences: Int = 4, context: Int = 256, prefillChunk: Int = 16,
+    spares: Set<NodeID> = []
   ) throws -> CoordinatorConfiguration {
     let zero = try zeroDigest()
+    let holdings = nodes.indices.filter { !spares.contains(nodes[$0].id) }.map {
+      ExpertHolding(node: NodeIndex($0), experts: ExpertSet(all: 4))
+    }
     let stages = hosts.enumerated().map { index, host in
       StagePlacement(
         layers: LayerIndex(index)..<LayerIndex(index + 1), host: NodeIndex(host),
-        experts: [ExpertHolding(node: NodeIndex(host), experts: ExpertSet(all: 4))])
+        experts: holdings)
     }
     let plans = nodes.enumerated().map { index, node in
       NodePlan(
