@@ -125,10 +125,7 @@ public final class CoordinatorShell {
 
   private func deliver(_ event: JobEvent, _ job: JobID) {
     guard let sink = sinks[job] else { return }
-    switch event {
-    case .finished, .failed: sinks[job] = nil
-    case .started, .tokens, .logits: break
-    }
+    if event.isLast { sinks[job] = nil }
     sink(event)
   }
 }

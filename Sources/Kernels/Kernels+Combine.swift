@@ -49,9 +49,6 @@ extension Kernels {
     float.addAccumulated(sums, Self.powerOfTwo(exponent), count, residual)
   }
 
-  /// Exponents that the grid of a finite row can have, whatever the combine mode; others are bad bytes.
-  public static let gridExponents: ClosedRange<Int32> = -150...113
-
   private static let gridBlock = 256
 
   private static func powerOfTwo(_ exponent: Int32) -> Double {

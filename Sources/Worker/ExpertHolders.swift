@@ -3,19 +3,15 @@ import Tensors
 
 /// Which nodes hold each expert of the layers this node hosts, and the choice among replicas.
 struct ExpertHolders {
-  private let stages: [StagePlacement]
-  private let ownNode: NodeIndex
+  private let placement: Placement
   /// For each stage and expert the holders, ascending.
   private let holders: [[[NodeIndex]]]
   private var choice: ReplicaChoice
 
   init(_ placement: Placement, ownNode: NodeIndex, expertCount: Int) {
-    stages = placement.stages
-    self.ownNode = ownNode
+    self.placement = placement
     holders = placement.stages.map { stage in
-      (0..<expertCount).map { expert in
-        stage.experts.filter { $0.experts.contains(ExpertIndex(expert)) }.map(\.node).sorted()
-      }
+      (0..<expertCount).map { stage.holders(of: ExpertIndex($0)) }
     }
     choice = ReplicaChoice(nodeCount: placement.nodes.count, own: ownNode)
   }
@@ -24,7 +20,7 @@ struct ExpertHolders {
   mutating func assign(
     layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>
   ) {
-    guard let stage = stages.firstIndex(where: { $0.layers.contains(layer) }) else {
+    guard let stage = placement.stage(of: layer) else {
       preconditionFailure("layer \(layer) is in no stage")
     }
     choice.begin()
