@@ -10,8 +10,8 @@ public enum ControlMessage: Sendable, Hashable {
   case progress(Progress)
   case prepared(Prepared)
   case prepareFailed(PrepareFailed)
-  case activate(EpochNotice)
-  case activated(EpochNotice)
+  case activate(Activate)
+  case activated(Activated)
   case step(StepStart)
   case stepResult(StepOutcome)
   case stepFailed(StepFailed)
@@ -21,6 +21,11 @@ public enum ControlMessage: Sendable, Hashable {
   case ping(Heartbeat)
   case pong(Heartbeat)
   case shutdown
+  case peerUnreachable(PeerUnreachable)
+  case nodeLost(NodeLost)
+  case release(EpochNotice)
+  case useRequest
+  case expertUse(ExpertUseReport)
   case submit(Submit)
   case submitted(Submitted)
   case tokens(GeneratedTokens)
@@ -28,6 +33,14 @@ public enum ControlMessage: Sendable, Hashable {
   case jobFailed(JobFailed)
   case cancel(Cancel)
   case logits(PromptLogits)
+  case jobsRequest(JobsRequest)
+  case jobList(JobList)
+  case attach(Attach)
+  case cancelJob(CancelJob)
+  case topologyRequest(JobsRequest)
+  case topologyStatus(TopologyStatus)
+  case loadRequest(JobsRequest)
+  case loadReport(LoadReport)
 
   /// Number of the message's type.
   public var type: FrameType { parts.type }
@@ -45,6 +58,12 @@ public enum ControlMessage: Sendable, Hashable {
     case .jobFailed(let message): message.job
     case .cancel(let message): message.job
     case .logits(let message): message.job
+    case .jobsRequest(let message), .topologyRequest(let message), .loadRequest(let message): message.request
+    case .jobList(let message): message.request
+    case .attach(let message): message.request
+    case .cancelJob(let message): message.request
+    case .topologyStatus(let message): message.request
+    case .loadReport(let message): message.request
     default: 0
     }
   }
@@ -77,6 +96,26 @@ public enum ControlMessage: Sendable, Hashable {
     case .jobFailed(let message): (.jobFailed, message)
     case .cancel(let message): (.cancel, message)
     case .logits(let message): (.logits, message)
+    default: laterParts
+    }
+  }
+
+  /// Likewise, for changes of placement, durable jobs and questions about both.
+  private var laterParts: (type: FrameType, payload: (any WireMessage)?) {
+    switch self {
+    case .peerUnreachable(let message): (.peerUnreachable, message)
+    case .nodeLost(let message): (.nodeLost, message)
+    case .release(let message): (.release, message)
+    case .expertUse(let message): (.expertUse, message)
+    case .jobsRequest(let message): (.jobsRequest, message)
+    case .jobList(let message): (.jobList, message)
+    case .attach(let message): (.attach, message)
+    case .cancelJob(let message): (.cancelJob, message)
+    case .topologyRequest(let message): (.topologyRequest, message)
+    case .topologyStatus(let message): (.topologyStatus, message)
+    case .loadRequest(let message): (.loadRequest, message)
+    case .loadReport(let message): (.loadReport, message)
+    default: (.useRequest, nil)
     }
   }
 
@@ -114,8 +153,8 @@ public enum ControlMessage: Sendable, Hashable {
     case .progress: self = .progress(try Progress(payload: payload))
     case .prepared: self = .prepared(try Prepared(payload: payload))
     case .prepareFailed: self = .prepareFailed(try PrepareFailed(payload: payload))
-    case .activate: self = .activate(try EpochNotice(payload: payload))
-    case .activated: self = .activated(try EpochNotice(payload: payload))
+    case .activate: self = .activate(try Activate(payload: payload))
+    case .activated: self = .activated(try Activated(payload: payload))
     case .step: self = .step(try StepStart(payload: payload))
     case .stepResult: self = .stepResult(try StepOutcome(payload: payload))
     case .stepFailed: self = .stepFailed(try StepFailed(payload: payload))
@@ -132,7 +171,29 @@ public enum ControlMessage: Sendable, Hashable {
     case .jobFailed: self = .jobFailed(try JobFailed(payload: payload))
     case .cancel: self = .cancel(try Cancel(payload: payload))
     case .logits: self = .logits(try PromptLogits(payload: payload))
-    case .dispatch, .combine, .handOver, .exchangeFailed, .peerHello, .pieceRequest, .pieceData, .pieceRefused:
+    default: self = try Self.later(type, payload)
+    }
+  }
+
+  /// Likewise, for changes of placement, durable jobs and questions about both.
+  private static func later(
+    _ type: FrameType, _ payload: UnsafeRawBufferPointer
+  ) throws(WireError) -> ControlMessage {
+    switch type {
+    case .peerUnreachable: .peerUnreachable(try PeerUnreachable(payload: payload))
+    case .nodeLost: .nodeLost(try NodeLost(payload: payload))
+    case .release: .release(try EpochNotice(payload: payload))
+    case .useRequest: try Self.empty(.useRequest, payload)
+    case .expertUse: .expertUse(try ExpertUseReport(payload: payload))
+    case .jobsRequest: .jobsRequest(try JobsRequest(payload: payload))
+    case .jobList: .jobList(try JobList(payload: payload))
+    case .attach: .attach(try Attach(payload: payload))
+    case .cancelJob: .cancelJob(try CancelJob(payload: payload))
+    case .topologyRequest: .topologyRequest(try JobsRequest(payload: payload))
+    case .topologyStatus: .topologyStatus(try TopologyStatus(payload: payload))
+    case .loadRequest: .loadRequest(try JobsRequest(payload: payload))
+    case .loadReport: .loadReport(try LoadReport(payload: payload))
+    default:
       throw WireError(.unknownType, "\(type) is not a message of the control plane", offset: 6)
     }
   }

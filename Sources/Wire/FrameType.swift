@@ -19,6 +19,11 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   case ping = 16
   case pong = 17
   case shutdown = 18
+  case peerUnreachable = 19
+  case nodeLost = 20
+  case release = 21
+  case useRequest = 22
+  case expertUse = 23
   // Control plane, client and coordinator.
   case submit = 32
   case submitted = 33
@@ -27,6 +32,14 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   case jobFailed = 36
   case cancel = 37
   case logits = 38
+  case jobsRequest = 39
+  case jobList = 40
+  case attach = 41
+  case cancelJob = 42
+  case topologyRequest = 43
+  case topologyStatus = 44
+  case loadRequest = 45
+  case loadReport = 46
   // Data plane, worker and worker.
   case dispatch = 64
   case combine = 65
@@ -50,13 +63,15 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   /// Most bytes of a payload of this type.
   public var payloadLimit: Int {
     switch self {
-    case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel: 64
+    case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel,
+      .nodeLost, .release, .useRequest, .jobsRequest, .attach, .cancelJob, .topologyRequest, .loadRequest:
+      64
     case .progress, .prepared, .counters, .pieceRequest: 256
-    case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .jobFailed,
+    case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .peerUnreachable, .jobFailed,
       .exchangeFailed, .peerHello, .pieceRefused:
       512 << 10
     case .pieceData: WireLimits.pieceChunkBytes + 64
-    case .step, .submit, .submitted, .tokens, .finished: 16 << 20
+    case .step, .submit, .submitted, .tokens, .finished, .jobList, .topologyStatus, .expertUse, .loadReport: 16 << 20
     case .prepare, .stepResult, .logits: 64 << 20
     case .dispatch, .combine, .handOver: 128 << 20
     }

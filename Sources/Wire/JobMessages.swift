@@ -21,10 +21,13 @@ public struct Submit: WireMessage {
   public let ignoresEOS: Bool
   /// How many of the prompt's last positions the client wants logits of; nothing is generated when it is not 0.
   public let logitRows: Int
+  /// Whether the job is to outlive this connection and the coordinator's process: it is answered once it is on disk,
+  /// and its tokens are told to whoever attaches to it.
+  public let isDurable: Bool
 
   public init(
     request: UInt64, prompt: WirePrompt, sampling: SamplingParameters, maxTokens: Int, ignoresEOS: Bool,
-    logitRows: Int = 0
+    logitRows: Int = 0, isDurable: Bool = false
   ) {
     self.request = request
     self.prompt = prompt
@@ -32,6 +35,7 @@ public struct Submit: WireMessage {
     self.maxTokens = maxTokens
     self.ignoresEOS = ignoresEOS
     self.logitRows = logitRows
+    self.isDurable = isDurable
   }
 
   public func write(to writer: inout WireWriter) {
@@ -43,11 +47,13 @@ public struct Submit: WireMessage {
     switch prompt {
     case .tokens(let tokens):
       writer.u8(0)
-      writer.zeros(2)
+      writer.bool(isDurable)
+      writer.zeros(1)
       TokenID.writeList(tokens, to: &writer)
     case .text(let text):
       writer.u8(1)
-      writer.zeros(2)
+      writer.bool(isDurable)
+      writer.zeros(1)
       writer.string(text, limit: WireLimits.textBytes)
     }
   }
@@ -59,7 +65,8 @@ public struct Submit: WireMessage {
     logitRows = try reader.int("rows of logits", in: 0...WireLimits.tokens)
     ignoresEOS = try reader.bool("ignore EOS")
     let isText = try reader.bool("kind of prompt")
-    try reader.zeros(2, "reserved")
+    isDurable = try reader.bool("is durable")
+    try reader.zeros(1, "reserved")
     prompt =
       isText
       ? .text(try reader.string("prompt", limit: WireLimits.textBytes))

@@ -8,23 +8,68 @@ public struct PieceDescription: Sendable, Hashable {
   public let byteCount: Int
   /// SHA-256 of the piece's bytes.
   public let digest: Digest
+  /// Another node that has it in memory and can be asked for it; nil when none is known.
+  public let holder: NodeIndex?
 
-  public init(piece: PieceID, byteCount: Int, digest: Digest) {
+  public init(piece: PieceID, byteCount: Int, digest: Digest, holder: NodeIndex? = nil) {
     self.piece = piece
     self.byteCount = byteCount
     self.digest = digest
+    self.holder = holder
   }
+
+  /// The same piece, with another node to ask for it.
+  public func with(holder: NodeIndex?) -> PieceDescription {
+    PieceDescription(piece: piece, byteCount: byteCount, digest: digest, holder: holder)
+  }
+
+  /// Bytes of a piece in a message.
+  static let wireBytes = PieceID.wireBytes + 8 + Digest.byteCount + 4
 
   func write(to writer: inout WireWriter) {
     piece.write(to: &writer)
     writer.long(byteCount)
     digest.write(to: &writer)
+    writer.int(holder.map { $0.rawValue + 1 } ?? 0)
   }
 
   init(from reader: inout WireReader) throws(WireError) {
     piece = try PieceID(from: &reader)
     byteCount = try reader.long("size of a piece")
     digest = try Digest(from: &reader)
+    let number = try reader.int("holder of a piece", in: 0...WireLimits.nodes)
+    holder = number == 0 ? nil : NodeIndex(number - 1)
+  }
+}
+
+/// Layers whose keys and values go from one host to another when a placement is switched to.
+public struct KeyValueMove: Sendable, Hashable {
+  public let layers: Range<LayerIndex>
+  /// The host so far.
+  public let source: NodeIndex
+  /// The host to come.
+  public let target: NodeIndex
+
+  public init(layers: Range<LayerIndex>, source: NodeIndex, target: NodeIndex) {
+    self.layers = layers
+    self.source = source
+    self.target = target
+  }
+
+  func write(to writer: inout WireWriter) {
+    writer.int(layers.lowerBound.rawValue)
+    writer.int(layers.upperBound.rawValue)
+    writer.int(source.rawValue)
+    writer.int(target.rawValue)
+  }
+
+  init(from reader: inout WireReader) throws(WireError) {
+    let first = try reader.int("first layer that moves", in: 0...WireLimits.layers - 1)
+    let end = try reader.int("end of the layers that move", in: first + 1...WireLimits.layers)
+    layers = LayerIndex(first)..<LayerIndex(end)
+    source = NodeIndex(try reader.int("host so far", in: 0...WireLimits.nodes))
+    target = NodeIndex(try reader.int("host to come", in: 0...WireLimits.nodes))
+    guard source != target else { throw reader.bad("keys and values move from a node to itself", back: 8) }
   }
 }
 
@@ -49,11 +94,13 @@ public struct Prepare: WireMessage {
   public let addresses: [String]
   /// The receiver's own pieces.
   public let pieces: [PieceDescription]
+  /// Layers whose keys and values the receiver sends or gets when it switches.
+  public let moves: [KeyValueMove]
 
   public init(
     model: Digest, headerDigest: Digest, headerByteCount: Int, kvType: KVType, combine: CombineMode, context: Int,
     sequences: Int, subBatchRows: Int, node: NodeIndex, placement: Placement, addresses: [String],
-    pieces: [PieceDescription]
+    pieces: [PieceDescription], moves: [KeyValueMove] = []
   ) {
     self.model = model
     self.headerDigest = headerDigest
@@ -67,6 +114,7 @@ public struct Prepare: WireMessage {
     self.placement = placement
     self.addresses = addresses
     self.pieces = pieces
+    self.moves = moves
   }
 
   public func write(to writer: inout WireWriter) {
@@ -83,6 +131,7 @@ public struct Prepare: WireMessage {
     placement.write(to: &writer)
     writer.list(addresses) { $0.string($1) }
     writer.list(pieces) { $1.write(to: &$0) }
+    writer.list(moves) { $1.write(to: &$0) }
   }
 
   public init(from reader: inout WireReader) throws(WireError) {
@@ -100,13 +149,21 @@ public struct Prepare: WireMessage {
     addresses = try reader.list("addresses", limit: WireLimits.nodes, elementBytes: 4) { (reader) throws(WireError) in
       try reader.string("address")
     }
-    pieces = try reader.list("pieces", limit: WireLimits.pieces, elementBytes: 52) { (reader) throws(WireError) in
+    pieces = try reader.list("pieces", limit: WireLimits.pieces, elementBytes: PieceDescription.wireBytes) {
+      (reader) throws(WireError) in
       try PieceDescription(from: &reader)
+    }
+    moves = try reader.list("moves", limit: WireLimits.layers, elementBytes: 16) { (reader) throws(WireError) in
+      try KeyValueMove(from: &reader)
     }
     guard node.rawValue < placement.nodes.count, addresses.count == placement.nodes.count else {
       throw reader.bad(
         "node \(node) and \(addresses.count) addresses do not fit a placement of \(placement.nodes.count) nodes")
     }
+    let known = 0..<NodeIndex(placement.nodes.count)
+    guard pieces.allSatisfy({ $0.holder.map { known.contains($0) } ?? true }),
+      moves.allSatisfy({ known.contains($0.source) && known.contains($0.target) })
+    else { throw reader.bad("a piece or a move names a node that the placement does not have") }
   }
 }
 
@@ -193,15 +250,3 @@ public struct PrepareFailed: WireMessage {
   }
 }
 
-/// Names a placement: the payload of `activate` and of its answer `activated`.
-public struct EpochNotice: WireMessage {
-  public let epoch: PlacementEpoch
-
-  public init(epoch: PlacementEpoch) { self.epoch = epoch }
-
-  public func write(to writer: inout WireWriter) { writer.u32(epoch.rawValue) }
-
-  public init(from reader: inout WireReader) throws(WireError) {
-    epoch = PlacementEpoch(rawValue: try reader.u32("epoch"))
-  }
-}

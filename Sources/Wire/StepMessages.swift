@@ -60,22 +60,29 @@ public struct StepFailed: WireMessage {
   public let step: StepID
   /// Where it failed.
   public let node: NodeID
+  /// Whether only a connection or a placement was in the way, so that the step may simply run again.
+  public let isInterrupted: Bool
   public let sentence: String
 
-  public init(step: StepID, node: NodeID, sentence: String) {
+  public init(step: StepID, node: NodeID, isInterrupted: Bool = false, sentence: String) {
     self.step = step
     self.node = node
+    self.isInterrupted = isInterrupted
     self.sentence = sentence
   }
 
   public func write(to writer: inout WireWriter) {
     writer.u64(step.rawValue)
+    writer.bool(isInterrupted)
+    writer.zeros(3)
     writer.string(node.rawValue)
     writer.string(sentence)
   }
 
   public init(from reader: inout WireReader) throws(WireError) {
     step = StepID(rawValue: try reader.u64("step"))
+    isInterrupted = try reader.bool("is interrupted")
+    try reader.zeros(3, "reserved")
     node = NodeID(try reader.string("node name"))
     sentence = try reader.string("sentence")
   }

@@ -14,6 +14,8 @@ public enum WireLimits {
   public static let entries = 65_535
   /// Tokens of a prompt, an entry or a history.
   public static let tokens = 2 << 20
+  /// Durable jobs in one list.
+  public static let jobs = 65_536
   /// Pieces named in one `prepare`.
   public static let pieces = 1 << 20
   /// Bytes of a piece, a file or a memory size.
