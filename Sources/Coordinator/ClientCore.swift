@@ -16,10 +16,7 @@ struct ClientCore {
     let request: JobRequest
     /// The coordinator's number for it; nil until it is accepted.
     var remote: UInt64?
-    var seed: UInt64 = 0
-    var promptTokens: [TokenID] = []
-    var tokens: [TokenID] = []
-    var text = ""
+    var answer = ReceivedAnswer()
     var isCancelled = false
   }
 
@@ -155,37 +152,23 @@ struct ClientCore {
     let id = JobID(rawValue: answer.request)
     guard var job = jobs[id], job.remote == nil, let link else { return }
     job.remote = answer.job
-    job.seed = answer.seed
-    job.promptTokens = answer.promptTokens
+    let event = job.answer.begin(answer)
     jobs[id] = job
     accepted[answer.job] = id
-    directives.append(.deliver(.started(promptTokens: job.promptTokens, seed: answer.seed), id))
+    directives.append(.deliver(event, id))
     if job.isCancelled { directives.append(.send(.cancel(Cancel(job: answer.job)), link)) }
   }
 
   private mutating func grew(_ message: GeneratedTokens) {
     guard let id = accepted[message.job], var job = jobs[id] else { return }
-    let text = String(decoding: message.text, as: UTF8.self)
-    job.tokens += message.tokens.map(\.token)
-    job.text += text
+    let event = job.answer.grow(message)
     jobs[id] = job
-    let tokens = JobTokens(
-      tokens: message.tokens.map(\.token), logProbabilities: message.tokens.map(\.logProbability), text: text)
-    directives.append(.deliver(.tokens(tokens), id))
+    directives.append(.deliver(event, id))
   }
 
   private mutating func finished(_ end: JobFinished) {
     guard let id = accepted.removeValue(forKey: end.job), let job = jobs.removeValue(forKey: id) else { return }
-    let queue = end.timing.queued.seconds
-    let prefill = end.timing.prefill.seconds
-    let timing = JobSummary.Timing(
-      queue: queue, prefill: prefill, decode: end.timing.decode.seconds,
-      firstToken: job.tokens.isEmpty ? nil : queue + prefill)
-    let summary = JobSummary(
-      promptTokens: job.promptTokens, tokens: job.tokens, text: job.text, stopReason: EndReason(end.stopReason),
-      seed: job.seed, timing: timing, wire: WireUsage(nodes: end.traffic),
-      nodeCount: max(0, end.traffic.count - 1), stageCount: end.stageCount)
-    directives.append(.deliver(.finished(summary), id))
+    directives.append(.deliver(.finished(job.answer.summary(end)), id))
   }
 
   private mutating func failed(_ failure: JobFailed) {

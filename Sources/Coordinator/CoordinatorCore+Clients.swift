@@ -7,8 +7,9 @@ import Wire
 struct ClientState {
   /// When it has said hello at the latest; nil once it has.
   var greetingDeadline: ContinuousClock.Instant?
-  /// Its jobs, with its own numbers for them.
+  /// Its own jobs, which end with it, and the durable ones that it listens to; with its numbers for them.
   var jobs: [JobID: UInt64] = [:]
+  var attached: [JobID: UInt64] = [:]
 
   /// Clients at a time.
   static let countLimit = 256
@@ -21,8 +22,7 @@ struct ClientState {
 extension CoordinatorCore {
   mutating func clientOpened(_ link: LinkID, now: ContinuousClock.Instant) {
     guard clients.count < ClientState.countLimit else {
-      directives.append(
-        .send(.refuse(Refuse(code: CoordinatorError.Code.busy.rawValue, sentence: "too many clients")), link))
+      send(.refuse(Refuse(code: CoordinatorError.Code.busy.rawValue, sentence: "too many clients")), on: link)
       return directives.append(.close(link))
     }
     links[link] = .client
@@ -32,6 +32,7 @@ extension CoordinatorCore {
   mutating func clientClosed(_ link: LinkID, now: ContinuousClock.Instant) {
     guard let client = clients.removeValue(forKey: link) else { return }
     for job in client.jobs.keys.sorted() { cancel(job, now: now) }
+    for job in client.attached.keys { jobs[job]?.listeners.removeAll { listens($0, to: link) } }
   }
 
   mutating func clientSent(_ message: ControlMessage, _ link: LinkID, now: ContinuousClock.Instant) {
@@ -43,7 +44,12 @@ extension CoordinatorCore {
     case .cancel(let cancellation):
       let job = JobID(rawValue: cancellation.job)
       if client.jobs[job] != nil { cancel(job, now: now) }
-    case .ping(let heartbeat): directives.append(.send(.pong(heartbeat), link))
+    case .attach(let attach): attached(attach, link)
+    case .cancelJob(let cancellation): cancelled(cancellation, link, now: now)
+    case .jobsRequest(let question): send(.jobList(JobList(request: question.request, jobs: jobDescriptions())), on: link)
+    case .topologyRequest(let question): send(.topologyStatus(topologyStatus(question.request)), on: link)
+    case .loadRequest(let question): askForLoad(question.request, link, now: now)
+    case .ping(let heartbeat): send(.pong(heartbeat), on: link)
     case .pong: break
     default: drop(link, "a client does not send \(message.type) messages", now: now)
     }
@@ -54,8 +60,7 @@ extension CoordinatorCore {
       let sentence =
         "this is a coordinator (cluster \(configuration.cluster), numerics version "
         + "\(configuration.numericsVersion)); a coordinator connects to workers: check the address"
-      directives.append(
-        .send(.refuse(Refuse(code: CoordinatorError.Code.refused.rawValue, sentence: sentence)), link))
+      send(.refuse(Refuse(code: CoordinatorError.Code.refused.rawValue, sentence: sentence)), on: link)
       links[link] = nil
       clients[link] = nil
       return directives.append(.close(link))
@@ -66,35 +71,39 @@ extension CoordinatorCore {
     let welcome = Welcome(
       numericsVersion: configuration.numericsVersion, node: WireUsage.coordinatorName, capabilities: capabilities,
       model: configuration.model.id)
-    directives.append(.send(.welcome(welcome), link))
+    send(.welcome(welcome), on: link)
   }
 
   /// Tells a client what it did wrong and closes its link.
   mutating func drop(_ link: LinkID, _ reason: String, now: ContinuousClock.Instant) {
-    directives.append(
-      .send(.refuse(Refuse(code: CoordinatorError.Code.badRequest.rawValue, sentence: reason)), link))
+    send(.refuse(Refuse(code: CoordinatorError.Code.badRequest.rawValue, sentence: reason)), on: link)
     directives.append(.close(link))
     links[link] = nil
     clientClosed(link, now: now)
   }
 
   private mutating func submitted(_ submission: Submit, _ link: LinkID, now: ContinuousClock.Instant) {
-    clientJobCount += 1
-    // Jobs of this process count from 1; those of clients are kept apart from them.
-    let id = JobID(rawValue: 1 << 48 | clientJobCount)
     guard let client = clients[link], client.jobs.count < ClientState.jobLimit else {
-      let failure = JobFailed(
-        request: submission.request, job: 0, code: CoordinatorError.Code.busy.rawValue,
-        sentence: "one client may run \(ClientState.jobLimit) jobs at a time")
-      return directives.append(.send(.jobFailed(failure), link))
+      return decline(
+        submission.request, link,
+        CoordinatorError(.busy, "one client may run \(ClientState.jobLimit) jobs at a time"))
     }
+    if submission.isDurable { return submitDurable(submission, link, now: now) }
+    clientJobCount += 1
+    // Jobs of this process count from 1 on, durable ones too; those of clients are kept apart from them.
+    let id = JobID(rawValue: 1 << 48 | clientJobCount)
     clients[link]?.jobs[id] = submission.request
-    submit(id, JobRequest(submission), owner: .client(link), now: now)
+    submit(id, JobRequest(submission), listener: .client(link, request: submission.request), now: now)
   }
 
-  /// A job's event as a message to its client.
-  mutating func tellClient(_ event: JobEvent, _ id: JobID, _ link: LinkID) {
-    guard let request = clients[link]?.jobs[id] else { return }
+  /// Answers a request that no job comes of.
+  mutating func decline(_ request: UInt64, _ link: LinkID, _ error: CoordinatorError) {
+    send(.jobFailed(JobFailed(request: request, job: 0, code: error.code.rawValue, sentence: error.message)), on: link)
+  }
+
+  /// A job's event as a message to a client.
+  mutating func tellClient(_ event: JobEvent, _ id: JobID, _ link: LinkID, _ request: UInt64) {
+    guard clients[link] != nil else { return }
     let message: ControlMessage
     switch event {
     case .started(let promptTokens, let seed):
@@ -108,14 +117,19 @@ extension CoordinatorCore {
     case .logits(let first, let rows, let values):
       message = .logits(PromptLogits(job: id.rawValue, position: first, rows: rows, values: values))
     case .finished(let summary):
-      clients[link]?.jobs[id] = nil
+      forget(id, link)
       message = .finished(JobFinished(job: id, summary))
     case .failed(let error):
-      clients[link]?.jobs[id] = nil
+      forget(id, link)
       message = .jobFailed(
         JobFailed(request: request, job: id.rawValue, code: error.code.rawValue, sentence: error.message))
     }
-    directives.append(.send(message, link))
+    send(message, on: link)
+  }
+
+  private mutating func forget(_ id: JobID, _ link: LinkID) {
+    clients[link]?.jobs[id] = nil
+    clients[link]?.attached[id] = nil
   }
 }
 

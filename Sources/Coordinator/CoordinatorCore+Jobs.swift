@@ -1,4 +1,5 @@
 import Cluster
+import JobStore
 import Scheduling
 import Tensors
 import Tokenization
@@ -7,49 +8,62 @@ import Wire
 
 /// Jobs: taken in, told what happens to them, summed up.
 extension CoordinatorCore {
-  mutating func submit(_ id: JobID, _ request: JobRequest, owner: JobState.Owner, now: ContinuousClock.Instant) {
-    if case .failed(let error) = phase { return deliver(.failed(error), id, owner) }
+  mutating func submit(_ id: JobID, _ request: JobRequest, listener: JobListener, now: ContinuousClock.Instant) {
+    if case .failed(let error) = phase { return deliver(.failed(error), id, [listener]) }
     let prompt: [TokenID]
     do throws(CoordinatorError) {
       prompt = try admit(request, id)
     } catch {
-      return deliver(.failed(error), id, owner)
+      return deliver(.failed(error), id, [listener])
     }
+    add(id, listeners: [listener], prompt: prompt, seed: request.parameters.seed, now: now)
+  }
+
+  /// Keeps book of a job that the scheduler has taken.
+  mutating func add(
+    _ id: JobID, listeners: [JobListener], prompt: [TokenID], seed: UInt64, now: ContinuousClock.Instant
+  ) {
     let isAlone = jobs.isEmpty
     var job = JobState(
-      id: id, owner: owner, promptTokens: prompt, seed: request.parameters.seed, submittedAt: now,
+      id: id, listeners: listeners, promptTokens: prompt, seed: seed, submittedAt: now,
       detokenizer: StreamingDetokenizer(configuration.model.tokenizer))
-    if !isRunning {
-      job.baseline = CountersBook.Reading(nodes: nodes.map { _ in TrafficCounters() })
+    if case .starting = phase {
+      job.baseline = CountersBook.Reading()
     } else if isAlone, !book.isUnderWay {
       job.baseline = book.latest
     } else {
       book.want(id)
     }
     jobs[id] = job
-    tell(.started(promptTokens: prompt, seed: job.seed), id)
+    tell(.started(promptTokens: prompt, seed: seed), id)
   }
 
   /// Hands a job to the scheduler; returns its prompt.
   private mutating func admit(_ request: JobRequest, _ id: JobID) throws(CoordinatorError) -> [TokenID] {
-    do throws(SchedulingError) {
-      // Checked here, so that one request's mistake never fails a step that others share.
-      try request.parameters.validate()
-    } catch {
-      throw CoordinatorError(error)
-    }
-    let prompt = try tokens(of: request)
-    let sequence = SequenceRequest(
-      id: SequenceID(rawValue: id.rawValue), prompt: prompt, sampling: request.parameters,
-      maxTokens: request.maxTokens,
-      endTokens: request.ignoreEOS ? [] : configuration.model.tokenizer.endOfGeneration,
-      logitRows: request.logitRows)
+    let sequence = try checked(request, id)
     do throws(SchedulingError) {
       try scheduler.admit(sequence)
     } catch {
       throw CoordinatorError(error)
     }
-    return prompt
+    return sequence.prompt
+  }
+
+  /// A job as the scheduler takes it.
+  func checked(_ request: JobRequest, _ id: JobID) throws(CoordinatorError) -> SequenceRequest {
+    do throws(SchedulingError) {
+      // Checked here, so that one request's mistake never fails a step that others share.
+      try request.parameters.validate()
+      let sequence = SequenceRequest(
+        id: SequenceID(rawValue: id.rawValue), prompt: try tokens(of: request), sampling: request.parameters,
+        maxTokens: request.maxTokens,
+        endTokens: request.ignoreEOS ? [] : configuration.model.tokenizer.endOfGeneration,
+        logitRows: request.logitRows)
+      try scheduler.check(sequence)
+      return sequence
+    } catch let error as SchedulingError {
+      throw CoordinatorError(error)
+    }
   }
 
   /// The prompt as tokens.
@@ -81,9 +95,13 @@ extension CoordinatorCore {
       guard var job = jobs.removeValue(forKey: id) else { return }
       let text = job.detokenizer.append(token)
       job.tokens.append(token)
+      job.logProbabilities.append(logProbability)
       job.text += text
       if job.firstTokenAt == nil { job.firstTokenAt = now }
       jobs[id] = job
+      if job.stored != nil, durable.nextCheckpoint == nil {
+        durable.nextCheckpoint = now + configuration.timeouts.checkpoint
+      }
       tell(.tokens(JobTokens(tokens: [token], logProbabilities: [logProbability], text: text)), id)
     case .logits(let sequence, let first, let rows, let values):
       tell(.logits(first: first, rows: rows, values: values), JobID(rawValue: sequence.rawValue))
@@ -95,7 +113,7 @@ extension CoordinatorCore {
       job.end = (reason, now)
       jobs[id] = job
       if !rest.isEmpty { tell(.tokens(JobTokens(tokens: [], logProbabilities: [], text: rest)), id) }
-      if isRunning { book.want(id) } else { finish(id) }
+      if case .running = phase { book.want(id) } else { finish(id) }
     }
   }
 
@@ -103,11 +121,10 @@ extension CoordinatorCore {
     guard let job = jobs.removeValue(forKey: id), let end = job.end else { return }
     let summary = JobSummary(
       promptTokens: job.promptTokens, tokens: job.tokens, text: job.text, stopReason: end.reason, seed: job.seed,
-      timing: job.timing,
-      wire: book.usage(since: job.baseline ?? book.latest, names: nodes.map(\.id)),
-      nodeCount: nodes.count { !$0.isSpare },
-      stageCount: configuration.placement.stages.count)
-    deliver(.finished(summary), id, job.owner)
+      timing: job.timing, wire: book.usage(since: job.baseline ?? book.latest, names: nodes.keys.sorted()),
+      nodeCount: running?.participants.count ?? 0, stageCount: running?.placement.stages.count ?? 0)
+    if job.stored != nil { storeEnd(of: job, summary) }
+    deliver(.finished(summary), id, job.listeners)
   }
 
   /// Ends a job with an error.
@@ -120,7 +137,9 @@ extension CoordinatorCore {
       jobs[id] = job
       finish(id)
     } else {
-      deliver(.failed(error), id, job.owner)
+      // What the coordinator's own end cuts off goes on after its next start.
+      if job.stored != nil, error.code != .stopped { storeFailure(of: job, error) }
+      deliver(.failed(error), id, job.listeners)
     }
   }
 
@@ -131,14 +150,20 @@ extension CoordinatorCore {
   }
 
   private mutating func tell(_ event: JobEvent, _ id: JobID) {
-    guard let owner = jobs[id]?.owner else { return }
-    deliver(event, id, owner)
+    guard let listeners = jobs[id]?.listeners else { return }
+    deliver(event, id, listeners)
   }
 
-  private mutating func deliver(_ event: JobEvent, _ id: JobID, _ owner: JobState.Owner) {
-    switch owner {
-    case .local: directives.append(.deliver(event, id))
-    case .client(let link): tellClient(event, id, link)
+  func listens(_ listener: JobListener, to link: LinkID) -> Bool {
+    if case .client(link, _) = listener { true } else { false }
+  }
+
+  mutating func deliver(_ event: JobEvent, _ id: JobID, _ listeners: [JobListener]) {
+    for listener in listeners {
+      switch listener {
+      case .local: directives.append(.deliver(event, id))
+      case .client(let link, let request): tellClient(event, id, link, request)
+      }
     }
   }
 }
@@ -152,13 +177,13 @@ extension CoordinatorCore {
   /// memory, so that the figures are complete and the same every time.
   mutating func beginCounters(now: ContinuousClock.Instant) {
     guard book.isWanted, !book.isUnderWay, scheduler.isIdle || !scheduler.isEmpty else { return }
-    let asked = Set(nodes.indices.filter { !nodes[$0].isSpare })
+    let asked = Set(nodes.keys.filter { nodes[$0]?.isJoined == true })
     book.begin(asking: asked, deadline: now + configuration.timeouts.counters)
-    for index in asked.sorted() { send(.countersRequest, toNode: index) }
+    for node in asked.sorted() { send(.countersRequest, to: node) }
   }
 
-  mutating func counted(_ index: Int, _ counters: TrafficCounters) {
-    if book.answered(node: index, counters) { directives.append(.readCounters) }
+  mutating func counted(_ node: NodeID, _ counters: TrafficCounters) {
+    if book.answered(node: node, counters) { directives.append(.readCounters) }
   }
 
   mutating func finishCounters(own: TrafficCounters, now: ContinuousClock.Instant) {

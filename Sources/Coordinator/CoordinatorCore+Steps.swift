@@ -5,52 +5,69 @@ import Wire
 
 /// Steps: started at the first host, answered by the last.
 extension CoordinatorCore {
-  private var firstHost: Int { configuration.placement.stages.first?.host.rawValue ?? 0 }
-  var lastHost: Int { configuration.placement.stages.last?.host.rawValue ?? 0 }
+  /// How often in a row the steps of a job may be interrupted before it is given up.
+  static let interruptionLimit = 100
 
   /// Starts whatever steps can be started, and a reading of the counters when one is due.
   mutating func pump(now: ContinuousClock.Instant) {
-    guard isRunning else { return }
-    while let batch = scheduler.next() {
-      steps[batch.id] = StartedStep(batch: batch, startedAt: now)
-      lastStep = batch.id
-      for entry in batch.entries {
-        let job = JobID(rawValue: entry.sequence.rawValue)
-        if jobs[job]?.firstStepAt == nil { jobs[job]?.firstStepAt = now }
+    if canStep, let host = running?.firstHost {
+      while let batch = scheduler.next() {
+        steps[batch.id] = StartedStep(batch: batch, startedAt: now)
+        lastStep = batch.id
+        for entry in batch.entries {
+          let job = JobID(rawValue: entry.sequence.rawValue)
+          if jobs[job]?.firstStepAt == nil { jobs[job]?.firstStepAt = now }
+        }
+        send(.step(StepStart(batch: batch)), to: host)
       }
-      send(.step(StepStart(batch: batch)), toNode: firstHost)
     }
-    beginCounters(now: now)
+    if case .running = phase { beginCounters(now: now) }
   }
 
   mutating func stepEnded(
-    _ outcome: StepOutcome, _ header: FrameHeader, from index: Int, now: ContinuousClock.Instant
+    _ outcome: StepOutcome, _ header: FrameHeader, from node: NodeID, now: ContinuousClock.Instant
   ) {
-    guard isCurrent(header) else { return note("a late step result of \(nodes[index].id) was dropped") }
-    guard index == lastHost else {
-      return violated(index, "answered step \(outcome.step), which is the last host's to answer", now: now)
+    guard isCurrent(header) else { return note("a late step result of \(node) was dropped") }
+    guard node == running?.lastHost else {
+      return violated(node, "answered step \(outcome.step), which is the last host's to answer", now: now)
     }
-    guard steps[outcome.step] != nil || outcome.step > lastStep else {
-      return note("\(nodes[index].id) answered step \(outcome.step), which had ended")
+    guard let step = steps[outcome.step] else {
+      guard outcome.step > lastStep else { return note("\(node) answered step \(outcome.step), which had ended") }
+      return violated(node, "answered step \(outcome.step), which was never started", now: now)
     }
     let events: [SchedulerEvent]
     do {
       events = try scheduler.completed(outcome.step, results: outcome.results)
     } catch {
-      return violated(index, "gave a wrong answer: \(error)", now: now)
+      return violated(node, "gave a wrong answer: \(error)", now: now)
     }
     steps[outcome.step] = nil
+    if step.batch.phase == .prefill { speed.measured(rows: step.batch.rowCount, in: now - step.startedAt) }
     for event in events { take(event, now: now) }
   }
 
-  /// A worker could not carry out a step; the jobs in it fail, the others go on.
+  /// A worker could not carry out a step. Only interrupted, it runs again; else the jobs in it fail, the others go on.
   mutating func stepFailed(
-    _ failure: StepFailed, _ header: FrameHeader, from index: Int, now: ContinuousClock.Instant
+    _ failure: StepFailed, _ header: FrameHeader, from node: NodeID, now: ContinuousClock.Instant
   ) {
     // Numbers of steps are never used twice, so the epoch does not matter: a worker without a placement has none.
-    guard header.term == configuration.term, let step = steps.removeValue(forKey: failure.step) else {
-      return note("\(nodes[index].id) says that step \(failure.step), which is not in flight, failed")
+    guard header.term == configuration.term, let step = steps[failure.step] else {
+      return note("\(node) says that step \(failure.step), which is not in flight, failed")
     }
+    guard failure.isInterrupted else { return fail(step, failure) }
+    steps[failure.step] = nil
+    scheduler.interrupted(failure.step)
+    note("step \(failure.step) was interrupted at \(node): \(failure.sentence)")
+    giveUpOften(step.batch)
+    // Whoever could not carry it out has lost a connection, and the others know nothing of it.
+    guard let running, running.isBroken == false else { return }
+    self.running?.isBroken = true
+    interruptSteps()
+    mustPlan = true
+  }
+
+  private mutating func fail(_ step: StartedStep, _ failure: StepFailed) {
+    steps[failure.step] = nil
     scheduler.failed(failure.step)
     let error = CoordinatorError(
       .stepFailed, node: failure.node, "the worker \(failure.node) could not carry out a step: \(failure.sentence)")
@@ -62,7 +79,27 @@ extension CoordinatorCore {
     if jobs.isEmpty { takeIdleReading() }
   }
 
+  /// Takes all steps under way back; they run again from their start, under the next placement or this one.
+  mutating func interruptSteps() {
+    for id in steps.keys.sorted().reversed() {
+      guard let step = steps.removeValue(forKey: id) else { continue }
+      scheduler.interrupted(id)
+      giveUpOften(step.batch)
+    }
+  }
+
+  /// A job whose steps are interrupted again and again would take the others with it.
+  private mutating func giveUpOften(_ batch: StepBatch) {
+    for entry in batch.entries where scheduler.interruptions(of: entry.sequence) > Self.interruptionLimit {
+      let error = CoordinatorError(
+        .stepFailed, "its steps were interrupted \(Self.interruptionLimit) times in a row; the last placement is "
+          + "\(epoch)")
+      let job = JobID(rawValue: entry.sequence.rawValue)
+      if jobs[job]?.end == nil { fail(job, error) }
+    }
+  }
+
   private func isCurrent(_ header: FrameHeader) -> Bool {
-    header.epoch == configuration.placement.epoch && header.term == configuration.term
+    header.epoch == epoch && header.term == configuration.term
   }
 }

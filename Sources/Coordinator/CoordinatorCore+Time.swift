@@ -1,3 +1,4 @@
+import Cluster
 import Scheduling
 import Tensors
 import Wire
@@ -6,20 +7,32 @@ import Wire
 extension CoordinatorCore {
   /// When `tick` is due at the latest; nil when only events matter.
   var nextDeadline: ContinuousClock.Instant? {
+    switch phase {
+    case .failed, .stopped: return clients.values.compactMap(\.greetingDeadline).min()
+    case .starting, .running: break
+    }
     var times: [ContinuousClock.Instant] = []
-    for node in nodes {
-      switch phase {
-      case .starting where !node.isMember && !node.isSpare, .preparing where node.phase == .preparing,
-        .activating where node.phase == .activating:
-        times.append(node.deadline)
-      default: break
+    for node in nodes.values {
+      switch node.phase {
+      case .awaitingAddress, .dialing: break
+      case .waitingToRedial(let time), .greeting(let time): times.append(time)
+      case .joined: times.append(node.watch.nextLook)
       }
-      if case .waitingToRedial(let time) = node.phase, case .starting = phase { times.append(time) }
-      if node.link != nil, node.isMember {
-        times.append(pingTime(of: node))
+      if let time = node.prepareDeadline { times.append(time) }
+      if let time = node.unfitUntil { times.append(time) }
+    }
+    if case .starting = phase, transition == nil { times.append(startedAt + configuration.timeouts.reach) }
+    if let change = transition {
+      if let time = change.deadline { times.append(time) }
+      if change.current.phase == .ready, let since = change.quietSince {
+        times.append(since + configuration.timeouts.drain)
       }
     }
+    times += apart.values
+    if let pausedUntil { times.append(pausedUntil) }
     if let time = book.deadline { times.append(time) }
+    if let time = durable.nextCheckpoint { times.append(time) }
+    if let time = load.nextDeadline { times.append(time) }
     times += clients.values.compactMap(\.greetingDeadline)
     if let oldest = steps.values.map(\.startedAt).min() { times.append(oldest + configuration.timeouts.step) }
     return times.min()
@@ -27,68 +40,112 @@ extension CoordinatorCore {
 
   /// Does what is due.
   mutating func checkTimes(now: ContinuousClock.Instant) {
-    for index in nodes.indices { checkNode(index, now: now) }
+    switch phase {
+    case .failed, .stopped: return checkClients(now: now)
+    case .starting, .running: break
+    }
+    for node in nodes.keys.sorted() {
+      checkPhase(of: node, now: now)
+      watch(node, now: now)
+    }
+    checkStart(now: now)
+    checkTransition(now: now)
+    for (pair, time) in apart where time <= now {
+      apart[pair] = nil
+      mustPlan = true
+    }
+    if let time = pausedUntil, time <= now {
+      pausedUntil = nil
+      mustPlan = true
+    }
     if let deadline = book.deadline, now >= deadline { directives.append(.readCounters) }
+    if let time = durable.nextCheckpoint, now >= time { checkpoint(now: now) }
+    if let time = load.nextDeadline, now >= time { answerLoad(now: now) }
+    checkClients(now: now)
+    checkSteps(now: now)
+  }
+
+  private mutating func checkClients(now: ContinuousClock.Instant) {
     for link in clients.keys.sorted() {
       if let deadline = clients[link]?.greetingDeadline, now >= deadline { drop(link, "no hello came", now: now) }
     }
-    let late = steps.values.filter { now >= $0.startedAt + configuration.timeouts.step }.map(\.batch.id).min()
-    if let late {
-      let limit = Int(configuration.timeouts.step.seconds)
-      let host = nodes[lastHost]
-      failCluster(
-        CoordinatorError(
-          .stepFailed, node: host.id,
-          "step \(late) was not answered within \(limit) seconds; its answer was to come from the worker \(host.name)"),
-        now: now)
-    }
   }
 
-  private mutating func checkNode(_ index: Int, now: ContinuousClock.Instant) {
-    let node = nodes[index]
-    switch (phase, node.phase) {
-    case (.starting, _) where !node.isMember && !node.isSpare && now >= node.deadline: unreachable(node, now: now)
-    case (.starting, .waitingToRedial(let time)) where now >= time: dial(index)
-    case (.preparing, .preparing) where now >= node.deadline:
-      failCluster(
-        CoordinatorError(
-          .prepareFailed, node: node.id,
-          "the worker \(node.name) did not get on with its weights for "
-            + "\(Int(configuration.timeouts.prepare.seconds)) seconds"), now: now)
-    case (.activating, .activating) where now >= node.deadline:
-      failCluster(
-        CoordinatorError(.prepareFailed, node: node.id, "the worker \(node.name) did not switch to its placement"),
-        now: now)
+  private mutating func checkPhase(of node: NodeID, now: ContinuousClock.Instant) {
+    guard let state = nodes[node] else { return }
+    switch state.phase {
+    case .waitingToRedial(let time) where now >= time:
+      if state.address != nil { dial(node) } else { bringUp(node) }
+    case .greeting(let time) where now >= time:
+      lose(node, "did not answer; is it a shoal worker?", now: now)
+      retryLater(node, now: now)
     default: break
     }
-    guard node.isMember, nodes[index].link != nil, now >= pingTime(of: node) else { return }
-    if node.unansweredPings >= configuration.timeouts.unansweredPings {
-      failCluster(
-        CoordinatorError(
-          .workerLost, node: node.id,
-          "the worker \(node.name) was lost: nothing was heard of it for "
-            + "\(Int((now - node.heardAt).seconds)) seconds"), now: now)
-    } else {
-      nodes[index].pingedAt = now
-      nodes[index].unansweredPings += 1
+    if let time = state.unfitUntil, now >= time {
+      nodes[node]?.unfitUntil = nil
+      mustPlan = true
+    }
+    guard let time = state.prepareDeadline, now >= time else { return }
+    let seconds = Int(configuration.timeouts.prepare.seconds)
+    let sentence = "the worker \(state.name) did not get on with its weights for \(seconds) seconds"
+    if isStrictStart { return failCluster(CoordinatorError(.prepareFailed, node: node, sentence), now: now) }
+    giveUp(on: node, sentence, now: now)
+  }
+
+  /// Looks for signs of life.
+  private mutating func watch(_ node: NodeID, now: ContinuousClock.Instant) {
+    guard let state = nodes[node], state.isJoined, let link = state.link else { return }
+    guard now >= state.watch.nextLook else { return }
+    if let sample = vitals(link) { nodes[node]?.watch.count(sample, at: now) }
+    switch nodes[node]?.watch.check(now: now) {
+    case .ask:
       nonce += 1
-      send(.ping(Heartbeat(nonce: nonce, progress: 0)), toNode: index)
+      send(.ping(Heartbeat(nonce: nonce, progress: 0, isWorking: false)), to: node)
+    case .lost(let reason):
+      let sentence = "the worker \(state.name) was lost: it \(reason)"
+      if isStrictStart { return failCluster(CoordinatorError(.workerLost, node: node, sentence), now: now) }
+      lose(node, reason, now: now)
+      retryLater(node, now: now)
+    case .fine, nil: break
     }
   }
 
-  private func pingTime(of node: NodeState) -> ContinuousClock.Instant {
-    max(node.heardAt, node.pingedAt) + configuration.timeouts.ping
-  }
-
-  private mutating func unreachable(_ node: NodeState, now: ContinuousClock.Instant) {
+  /// A strict start has its time.
+  private mutating func checkStart(now: ContinuousClock.Instant) {
+    guard case .starting = phase, now >= startedAt + configuration.timeouts.reach, transition == nil else { return }
+    let missing = nodes.keys.sorted().first { nodes[$0]?.isJoined != true && isNeeded($0) }
+    guard let missing, let state = nodes[missing] else { return }
+    guard configuration.bringUp == .strict else {
+      mustPlan = true
+      return
+    }
     let waited = Int(configuration.timeouts.reach.seconds)
     let message =
-      switch node.phase {
-      case .awaitingAddress: "the local worker \(node.id) did not say within \(waited) seconds where it listens"
-      case .greeting: "the worker \(node.name) did not answer within \(waited) seconds; is it a shoal worker?"
+      switch state.phase {
+      case .awaitingAddress: "the local worker \(missing) did not say within \(waited) seconds where it listens"
+      case .greeting: "the worker \(state.name) did not answer within \(waited) seconds; is it a shoal worker?"
       default:
-        "the worker \(node.name) cannot be reached (tried for \(waited) seconds): \(node.lastFailure ?? "no answer")"
+        "the worker \(state.name) cannot be reached (tried for \(waited) seconds): \(state.lastFailure ?? "no answer")"
       }
-    failCluster(CoordinatorError(.unreachable, node: node.id, message), now: now)
+    failCluster(CoordinatorError(.unreachable, node: missing, message), now: now)
+  }
+
+  private mutating func checkTransition(now: ContinuousClock.Instant) {
+    guard let change = transition, let deadline = change.deadline, now >= deadline else { return }
+    for node in change.current.awaited.sorted() {
+      let sentence = "the worker \(nodes[node]?.name ?? "\(node)") did not switch to its placement"
+      if isStrictStart { return failCluster(CoordinatorError(.prepareFailed, node: node, sentence), now: now) }
+      lose(node, "did not switch to its placement", now: now)
+      retryLater(node, now: now)
+    }
+  }
+
+  /// A step that is never answered: something is wrong that nobody has noticed. All connections are made anew.
+  private mutating func checkSteps(now: ContinuousClock.Instant) {
+    let late = steps.values.filter { now >= $0.startedAt + configuration.timeouts.step }.map(\.batch.id).min()
+    guard let late else { return }
+    note("step \(late) was not answered within \(Int(configuration.timeouts.step.seconds)) seconds")
+    breakUp()
+    mustPlan = true
   }
 }

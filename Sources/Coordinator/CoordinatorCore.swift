@@ -1,4 +1,5 @@
 import Cluster
+import JobStore
 import Scheduling
 import Tensors
 import Transport
@@ -6,69 +7,94 @@ import Wire
 
 /// The coordinator without input and output: events and the time go in, directives come out.
 ///
-/// It brings the nodes of one placement up (hello, prepare, activate), then runs the scheduler: steps go to the first
-/// host, results come from the last one. Whatever a worker or client says is checked against what it was asked.
+/// It reaches the nodes, keeps the placement that runs as close to the one that is wished for as the nodes that are there
+/// allow, and runs the scheduler: steps go to the first host, results come from the last one. Whatever a worker or client
+/// says is checked against what it was asked.
 struct CoordinatorCore {
   enum Phase {
-    /// Nodes are reached, greeted and told to prepare.
+    /// Nothing has run yet.
     case starting
-    case preparing
-    case activating
+    /// Something has run; whatever is lost from now on is made up for.
     case running
-    /// The cluster is down for good; the error goes to every job.
+    /// A strict start failed; the error goes to every job.
     case failed(CoordinatorError)
     case stopped
   }
 
   /// Whom a link leads to.
   enum LinkOwner: Hashable {
-    case node(Int)
+    case node(NodeID)
     /// Someone who dialled; a client once it has said hello.
     case client
   }
-
-  let configuration: CoordinatorConfiguration
-  var phase = Phase.starting
-  var nodes: [NodeState] = []
-  var links: [LinkID: LinkOwner] = [:]
-  var clients: [LinkID: ClientState] = [:]
-  var scheduler: Scheduler
-  var jobs: [JobID: JobState] = [:]
-  /// When the steps in flight were started, and which sequences they are about.
-  var steps: [StepID: StartedStep] = [:]
-  /// The newest step that was started.
-  var lastStep = StepID(rawValue: 0)
-  var book: CountersBook
-  var directives: [CoordinatorDirective] = []
-  var clientJobCount: UInt64 = 0
-  var nonce: UInt64 = 0
 
   struct StartedStep {
     let batch: StepBatch
     let startedAt: ContinuousClock.Instant
   }
 
+  let configuration: CoordinatorConfiguration
+  let startedAt: ContinuousClock.Instant
+  /// What the transport counts of a link; injected, as it changes without an event.
+  var vitals: (LinkID) -> NodeWatch.Sample? = { _ in nil }
+  var phase = Phase.starting
+  var directives: [CoordinatorDirective] = []
+
+  // Nodes and placements.
+  var desired: DesiredCluster
+  /// What is wrong with the last edit, if it was refused.
+  var refusal: String?
+  var nodes: [NodeID: NodeState] = [:]
+  var running: RunningPlacement?
+  var transition: PlacementTransition?
+  /// Pairs of nodes that cannot reach each other, and until when that is believed.
+  var apart: [NodePair: ContinuousClock.Instant] = [:]
+  /// What is waited for; nil when what is wished for runs.
+  var waitingFor: String?
+  /// Until when a change that failed is not tried again while something runs.
+  var pausedUntil: ContinuousClock.Instant?
+  /// Something has happened after which another placement may be right.
+  var mustPlan = true
+  var epochCount: UInt32 = 0
+
+  // Steps and jobs.
+  var scheduler: Scheduler
+  var steps: [StepID: StartedStep] = [:]
+  /// The newest step that was started.
+  var lastStep = StepID(rawValue: 0)
+  var jobs: [JobID: JobState] = [:]
+  var durable: DurableJobs
+  var book = CountersBook()
+  var speed = PrefillSpeed()
+  var load = LoadBook()
+
+  // Links.
+  var links: [LinkID: LinkOwner] = [:]
+  var clients: [LinkID: ClientState] = [:]
+  var clientJobCount: UInt64 = 0
+  var nonce: UInt64 = 0
+
   init(_ configuration: CoordinatorConfiguration, now: ContinuousClock.Instant) {
     self.configuration = configuration
+    startedAt = now
+    desired = configuration.desired
+    refusal = configuration.refusal
     var limits = SchedulerConfiguration(
-      stageCount: configuration.placement.stages.count, sequences: configuration.sequences,
+      stageCount: configuration.desired.placement.stages.count, sequences: configuration.desired.sequences,
       context: configuration.context, vocabularySize: configuration.model.vocabularySize,
       prefillChunk: configuration.prefillChunk)
     limits.prefillChunk = min(limits.prefillChunk, WireLimits.rows)
     scheduler = Scheduler(limits)
-    book = CountersBook(nodeCount: configuration.nodes.count)
-    let participants = Set(configuration.placement.participants)
-    for (index, plan) in configuration.nodes.enumerated() {
-      nodes.append(
-        NodeState(
-          index: NodeIndex(index), plan: plan, isSpare: !participants.contains(NodeIndex(index)), now: now,
-          deadline: now + configuration.timeouts.reach))
+    durable = DurableJobs(nextJob: configuration.nextJob)
+    for plan in configuration.desired.nodes {
+      nodes[plan.id] = NodeState(plan: plan, limits: configuration.timeouts.watch, now: now)
     }
   }
 
-  /// Begins to reach the nodes.
+  /// Begins to reach the nodes, and takes up the jobs of an earlier start.
   mutating func start(now: ContinuousClock.Instant) -> [CoordinatorDirective] {
-    for index in nodes.indices where nodes[index].address != nil && !nodes[index].isSpare { dial(index) }
+    for node in nodes.keys.sorted() { bringUp(node) }
+    restoreJobs(now: now)
     return takeDirectives()
   }
 
@@ -77,23 +103,27 @@ struct CoordinatorCore {
     if case .stopped = phase { return [] }
     switch event {
     case .control(let event): control(event, now: now)
-    case .nodeListens(let node, let address): listens(node.rawValue, at: address)
-    case .nodeEnded(let node, let error): ended(node.rawValue, error, now: now)
-    case .submit(let job, let request): submit(job, request, owner: .local, now: now)
+    case .nodeListens(let node, let address): listens(node, at: address)
+    case .nodeEnded(let node, let error): ended(node, error, now: now)
+    case .submit(let job, let request): submit(job, request, listener: .local, now: now)
     case .cancel(let job): cancel(job, now: now)
     case .stop: stop(now: now)
     case .ownCounters(let counters): finishCounters(own: counters, now: now)
+    case .edited(let edit): edited(edit, now: now)
+    case .journaled(let ticket, let error): journaled(ticket, error, now: now)
     case .tick: break
     }
     checkTimes(now: now)
+    plan(now: now)
+    advanceTransition(now: now)
     pump(now: now)
     return takeDirectives()
   }
 
   /// The link that a `dial` directive led to.
-  mutating func dialed(_ node: NodeIndex, _ link: LinkID) {
-    links[link] = .node(node.rawValue)
-    nodes[node.rawValue].link = link
+  mutating func dialed(_ node: NodeID, _ link: LinkID) {
+    links[link] = .node(node)
+    nodes[node]?.link = link
   }
 
   private mutating func takeDirectives() -> [CoordinatorDirective] {
@@ -124,10 +154,10 @@ struct CoordinatorCore {
   }
 
   private mutating func stop(now: ContinuousClock.Instant) {
-    let error = CoordinatorError(.stopped, "the coordinator is stopping")
-    failJobs(error)
-    for link in links.keys { directives.append(.close(link)) }
-    for index in nodes.indices { stopServingWeights(index) }
+    checkpoint(now: now)
+    failJobs(CoordinatorError(.stopped, "the coordinator is stopping"))
+    for link in links.keys.sorted() { directives.append(.close(link)) }
+    for node in nodes.keys.sorted() { stopServingWeights(node) }
     links = [:]
     phase = .stopped
   }
@@ -136,13 +166,23 @@ struct CoordinatorCore {
     if case .stopped = phase { true } else { false }
   }
 
-  var isRunning: Bool {
-    if case .running = phase { true } else { false }
+  /// Whether steps may be started.
+  var canStep: Bool {
+    guard let running, !running.isBroken, case .running = phase else { return false }
+    return transition?.quietSince == nil
   }
 
+  /// Of the placement that runs; 0 when none does.
+  var epoch: PlacementEpoch { running?.epoch ?? PlacementEpoch(rawValue: 0) }
+
   /// Sends to a node that has a link.
-  mutating func send(_ message: ControlMessage, toNode index: Int) {
-    if let link = nodes[index].link { directives.append(.send(message, link)) }
+  mutating func send(_ message: ControlMessage, to node: NodeID) {
+    if let link = nodes[node]?.link { directives.append(.send(message, epoch, link)) }
+  }
+
+  /// Sends to a client.
+  mutating func send(_ message: ControlMessage, on link: LinkID) {
+    directives.append(.send(message, PlacementEpoch(rawValue: 0), link))
   }
 
   mutating func note(_ text: String) { directives.append(.report(.note(text))) }

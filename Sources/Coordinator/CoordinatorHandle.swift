@@ -1,6 +1,6 @@
-public import Cluster
+public import JobStore
 import Synchronization
-import Tensors
+public import Tensors
 public import Transport
 
 /// The thread-safe side of a coordinator: everything that reaches it from other threads goes through here.
@@ -46,14 +46,20 @@ public final class CoordinatorHandle: JobSubmitting {
   public func stop() { mailbox.post(.event(.stop)) }
 
   /// A worker of this machine listens at `address`.
-  public func nodeListens(_ node: NodeIndex, at address: HostPort) {
+  public func nodeListens(_ node: NodeID, at address: HostPort) {
     mailbox.post(.event(.nodeListens(node, address)))
   }
 
   /// A worker of this machine could not be started, or has ended.
-  public func nodeEnded(_ node: NodeIndex, _ error: CoordinatorError) {
+  public func nodeEnded(_ node: NodeID, _ error: CoordinatorError) {
     mailbox.post(.event(.nodeEnded(node, error)))
   }
+
+  /// The topology file was saved.
+  public func edited(_ edit: TopologyEdit) { mailbox.post(.event(.edited(edit))) }
+
+  /// What the shell gave to the journal is on disk, or cannot be.
+  func journaled(_ ticket: UInt64, _ error: JournalError?) { mailbox.post(.event(.journaled(ticket, error))) }
 
   func takeOverrunLinks() -> Set<LinkID> {
     overrun.withLock { links in

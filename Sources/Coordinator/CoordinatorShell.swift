@@ -1,4 +1,5 @@
-import Cluster
+public import Cluster
+public import JobStore
 public import Tensors
 public import Transport
 public import Wire
@@ -15,6 +16,25 @@ public protocol WeightSupply {
   var counters: TrafficCounters { get }
 }
 
+/// Starts and ends workers of this machine; what becomes of them comes through the coordinator's handle.
+public protocol LocalNodes {
+  /// Starts a node's worker.
+  /// - Parameter arguments: everything behind the name of the program.
+  func start(_ node: NodeID, arguments: [String])
+  /// Ends a node's worker; nothing happens when none runs.
+  func stop(_ node: NodeID)
+}
+
+/// Writes down what durable jobs must not lose, in the order of the calls.
+public protocol JobJournal {
+  /// - Parameter done: called once the entries are on disk, or with the reason why they cannot be; on any thread.
+  func write(_ entries: [JournalEntry], done: @escaping @Sendable (JournalError?) -> Void)
+  /// Keeps the bytes of the topology that was accepted last.
+  func keepTopology(_ bytes: [UInt8])
+  /// Waits until everything is written.
+  func flush()
+}
+
 /// The coordinator's loop: events in, directives out. Belongs to one thread; everything else talks to its handle.
 public final class CoordinatorShell {
   /// Takes jobs in, from any thread.
@@ -22,6 +42,8 @@ public final class CoordinatorShell {
   private let configuration: CoordinatorConfiguration
   private let plane: any ControlPlane
   private let weights: any WeightSupply
+  private let local: (any LocalNodes)?
+  private let journal: (any JobJournal)?
   private let status: (CoordinatorStatus) -> Void
   private(set) var core: CoordinatorCore?
   private(set) var sinks: [JobID: JobSink] = [:]
@@ -31,15 +53,20 @@ public final class CoordinatorShell {
 
   /// - Parameters:
   ///   - handle: the one whose `controlSink` the plane was made with.
+  ///   - local: starts the nodes that the topology gives to this machine; nil when there are none.
+  ///   - journal: for durable jobs; without it they are refused.
   ///   - status: told how the cluster gets on, on the shell's thread.
   public init(
     handle: CoordinatorHandle, configuration: CoordinatorConfiguration, plane: any ControlPlane,
-    weights: any WeightSupply, status: @escaping (CoordinatorStatus) -> Void = { _ in }
+    weights: any WeightSupply, local: (any LocalNodes)? = nil, journal: (any JobJournal)? = nil,
+    status: @escaping (CoordinatorStatus) -> Void = { _ in }
   ) {
     self.handle = handle
     self.configuration = configuration
     self.plane = plane
     self.weights = weights
+    self.local = local
+    self.journal = journal
     self.status = status
   }
 
@@ -83,11 +110,13 @@ public final class CoordinatorShell {
     }
     handle.mailbox.close()
     while handle.mailbox.count > 0 { advance(now: .now) }
+    journal?.flush()
   }
 
   private func begin(now: ContinuousClock.Instant) -> Bool {
     guard core == nil else { return false }
     var core = CoordinatorCore(configuration, now: now)
+    core.vitals = { [plane] link in plane.vitals(of: link).map(NodeWatch.Sample.init) }
     let directives = core.start(now: now)
     self.core = core
     perform(directives, now: now)
@@ -104,28 +133,41 @@ public final class CoordinatorShell {
       switch directive {
       case .dial(let node, let address):
         core?.dialed(node, plane.dial(address, timeout: configuration.timeouts.reach))
-      case .send(let message, let link):
-        plane.send(message, epoch: configuration.placement.epoch, term: configuration.term, on: link)
+      case .send(let message, let epoch, let link):
+        plane.send(message, epoch: epoch, term: configuration.term, on: link)
       case .close(let link): plane.close(link)
-      case .serveWeights(let node, let address): weights.serve(name(of: node), at: address)
-      case .stopServingWeights(let node): weights.stop(name(of: node))
+      case .serveWeights(let node, let address): weights.serve(node, at: address)
+      case .stopServingWeights(let node): weights.stop(node)
+      case .startWorker(let node, let arguments): local?.start(node, arguments: arguments)
+      case .stopWorker(let node): local?.stop(node)
       case .deliver(let event, let job): deliver(event, job)
       case .report(let report): status(report)
       case .readCounters: handle(.ownCounters(plane.counters + weights.counters), now: now)
+      case .journal(let entries, let ticket): write(entries, ticket)
+      case .keepTopology(let bytes): journal?.keepTopology(bytes)
       }
     }
   }
 
-  /// Where a node stands in the placement; the first one for a node that is not in it.
-  func index(of node: NodeID?) -> NodeIndex {
-    NodeIndex(configuration.nodes.firstIndex { $0.id == node } ?? 0)
+  private func write(_ entries: [JournalEntry], _ ticket: UInt64) {
+    guard let journal else {
+      let error = JournalError(.notWritable, "this coordinator keeps no jobs; shoal serve does")
+      return handle.journaled(ticket, error)
+    }
+    journal.write(entries) { [handle] error in handle.journaled(ticket, error) }
   }
-
-  private func name(of node: NodeIndex) -> NodeID { configuration.nodes[node.rawValue].id }
 
   private func deliver(_ event: JobEvent, _ job: JobID) {
     guard let sink = sinks[job] else { return }
     if event.isLast { sinks[job] = nil }
     sink(event)
+  }
+}
+
+extension NodeWatch.Sample {
+  /// What the transport has counted.
+  init(_ vitals: LinkVitals) {
+    self.init(
+      received: vitals.bytesReceived, acknowledged: vitals.bytesAcknowledged, pending: Int(vitals.bytesPending))
   }
 }

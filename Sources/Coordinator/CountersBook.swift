@@ -7,24 +7,19 @@ struct CountersBook {
   struct Reading: Hashable {
     /// Of this process.
     var own = TrafficCounters()
-    /// By node, in the placement's order.
-    var nodes: [TrafficCounters]
+    /// By node.
+    var nodes: [NodeID: TrafficCounters] = [:]
   }
 
   /// The last complete reading, or all zeros.
-  private(set) var latest: Reading
+  private(set) var latest = Reading()
   /// Nodes still to answer in the round under way; nil when there is none.
-  private var awaited: Set<Int>?
-  private var partial: Reading
+  private var awaited: Set<NodeID>?
+  private var partial = Reading()
   private(set) var deadline: ContinuousClock.Instant?
   /// Jobs that began, or ended, before the round under way; and those since.
   private var serving: [JobID] = []
   private var queued: [JobID] = []
-
-  init(nodeCount: Int) {
-    latest = Reading(nodes: Array(repeating: TrafficCounters(), count: nodeCount))
-    partial = latest
-  }
 
   var isUnderWay: Bool { awaited != nil }
   var isWanted: Bool { !queued.isEmpty }
@@ -38,7 +33,7 @@ struct CountersBook {
   }
 
   /// - Parameter asked: nodes that will answer.
-  mutating func begin(asking asked: Set<Int>, deadline: ContinuousClock.Instant) {
+  mutating func begin(asking asked: Set<NodeID>, deadline: ContinuousClock.Instant) {
     awaited = asked
     partial = latest
     serving = queued
@@ -47,11 +42,14 @@ struct CountersBook {
   }
 
   /// Takes an answer in; whether it was the last one.
-  mutating func answered(node: Int, _ counters: TrafficCounters) -> Bool {
+  mutating func answered(node: NodeID, _ counters: TrafficCounters) -> Bool {
     guard awaited?.remove(node) != nil else { return false }
     partial.nodes[node] = counters
     return awaited?.isEmpty ?? false
   }
+
+  /// A node is gone; what it sent since the last reading is not known. A round under way ends at its deadline.
+  mutating func lose(_ node: NodeID) { _ = awaited?.remove(node) }
 
   /// Ends the round, with what has come; returns the jobs that wanted it.
   mutating func finish(own: TrafficCounters) -> [JobID] {
@@ -69,9 +67,9 @@ struct CountersBook {
     // A node may bear the coordinator's name; no node's name has parentheses.
     let ownName = names.contains(WireUsage.coordinatorName) ? "(coordinator)" : WireUsage.coordinatorName
     var nodes = [NodeTraffic(node: ownName, counters: latest.own.since(baseline.own))]
-    for (index, name) in names.enumerated() {
-      nodes.append(
-        NodeTraffic(node: name, counters: latest.nodes[index].since(baseline.nodes[index])))
+    for name in names {
+      let now = latest.nodes[name] ?? TrafficCounters()
+      nodes.append(NodeTraffic(node: name, counters: now.since(baseline.nodes[name] ?? TrafficCounters())))
     }
     return WireUsage(nodes: nodes)
   }

@@ -1,13 +1,6 @@
+public import JobStore
 public import Scheduling
 public import Tensors
-
-/// Number of a job, counted up by whoever took it in.
-public struct JobID: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
-  public let rawValue: UInt64
-  public init(rawValue: UInt64) { self.rawValue = rawValue }
-  public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
-  public var description: String { String(rawValue) }
-}
 
 /// What a user asks for: an answer to a prompt, or logits of it.
 public struct JobRequest: Sendable, Hashable {

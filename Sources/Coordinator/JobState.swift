@@ -1,24 +1,28 @@
+import JobStore
 import Scheduling
 import Tensors
 import Tokenization
 import Transport
 import Wire
 
+/// Someone who is told of a job.
+enum JobListener: Hashable {
+  /// Its sink in this process.
+  case local
+  /// A client, which knows the job by its own number.
+  case client(LinkID, request: UInt64)
+}
+
 /// One job between its submission and its last event.
 struct JobState {
-  /// Who is told of it.
-  enum Owner: Hashable {
-    case local
-    case client(LinkID)
-  }
-
   let id: JobID
-  let owner: Owner
+  var listeners: [JobListener]
   let promptTokens: [TokenID]
   let seed: UInt64
   let submittedAt: ContinuousClock.Instant
   var detokenizer: StreamingDetokenizer
   var tokens: [TokenID] = []
+  var logProbabilities: [Float] = []
   var text = ""
   var firstStepAt: ContinuousClock.Instant?
   var firstTokenAt: ContinuousClock.Instant?
@@ -26,6 +30,15 @@ struct JobState {
   var end: (reason: EndReason, at: ContinuousClock.Instant)?
   /// What everyone had sent when the job came; nil until it is known.
   var baseline: CountersBook.Reading?
+  /// What the journal knows of it; nil for a job that ends with its client.
+  var stored: StoredProgress?
+
+  /// A durable job, and how much of it is on disk.
+  struct StoredProgress {
+    let accepted: AcceptedJob
+    /// Tokens on disk, or on their way there.
+    var tokenCount = 0
+  }
 
   var timing: JobSummary.Timing {
     guard let end else { return JobSummary.Timing() }

@@ -41,9 +41,17 @@ public final class LocalWorkers: Sendable {
   private let sink: @Sendable (LocalWorkerEvent) -> Void
   private let state = Mutex(State())
 
+  /// A running child.
+  private struct Child {
+    let node: NodeID
+    /// Write end of the pipe that is its standard input; -1 once closed.
+    var pipe: Int32
+    /// When it is killed, having been asked to end.
+    var killTime: ContinuousClock.Instant?
+  }
+
   private struct State {
-    /// Running children, with the write end of the pipe that is their standard input (-1 once closed).
-    var children: [pid_t: Int32] = [:]
+    var children: [pid_t: Child] = [:]
     var isStopping = false
   }
 
@@ -62,23 +70,14 @@ public final class LocalWorkers: Sendable {
 
   deinit { stop() }
 
-  /// Starts the workers; their addresses come as events.
-  /// - Throws: `CoordinatorError` naming the worker that could not be started; those started before it are stopped.
-  public func start(_ plans: [LocalWorkerPlan]) throws(CoordinatorError) {
-    var started: [ChildOutput] = []
-    for plan in plans {
-      do {
-        started.append(try spawn(plan))
-      } catch {
-        for child in started { child.closeStreams() }
-        stop()
-        throw error
-      }
-    }
-    let children = started
+  /// Starts a worker; its address comes as an event.
+  /// - Throws: `CoordinatorError` naming the worker that could not be started.
+  public func start(_ plan: LocalWorkerPlan) throws(CoordinatorError) {
+    guard !state.withLock({ $0.isStopping }) else { return }
+    let child = try spawn(plan)
     do throws(TransportError) {
       let watcher = try PlatformThread { [weak self] in
-        var outputs = children
+        var outputs = [child]
         while !outputs.isEmpty {
           ChildOutput.wait(for: outputs)
           guard let self else { break }
@@ -88,25 +87,33 @@ public final class LocalWorkers: Sendable {
       }
       watcher.detach()
     } catch {
-      for child in children { child.closeStreams() }
-      stop()
-      throw CoordinatorError(.startFailed, "the workers of this machine cannot be watched: \(error)")
+      child.closeStreams()
+      stop(plan.node)
+      throw CoordinatorError(.startFailed, "the worker \(plan.node) cannot be watched: \(error)")
+    }
+  }
+
+  /// Ends a node's worker, without waiting for it; no event tells of its end.
+  public func stop(_ node: NodeID) {
+    state.withLock { state in
+      for (pid, child) in state.children where child.node == node && child.killTime == nil {
+        if child.pipe >= 0 { close(child.pipe) }
+        state.children[pid]?.pipe = -1
+        state.children[pid]?.killTime = ContinuousClock.now + grace
+        kill(pid, SIGTERM)
+      }
     }
   }
 
   /// Ends all workers and waits until they are gone: closes their pipe, asks them with SIGTERM, kills them after the
-  /// grace. Does nothing the second time.
+  /// grace. None can be started afterwards.
   public func stop() {
-    let pids = state.withLock { state in
+    let nodes = state.withLock { state in
       state.isStopping = true
-      for (pid, pipe) in state.children {
-        if pipe >= 0 { close(pipe) }
-        state.children[pid] = -1
-        kill(pid, SIGTERM)
-      }
-      return state.children.keys.sorted()
+      return Set(state.children.values.map(\.node))
     }
-    guard !pids.isEmpty else { return }
+    guard !nodes.isEmpty else { return }
+    for node in nodes { stop(node) }
     if reapAll(until: ContinuousClock.now + grace) { return }
     state.withLock { state in
       for pid in state.children.keys { kill(pid, SIGKILL) }
@@ -125,7 +132,7 @@ public final class LocalWorkers: Sendable {
       throw CoordinatorError(
         .startFailed, node: plan.node, "the worker \(plan.node) could not be started: \(error.reason)")
     }
-    state.withLock { $0.children[child.processID] = child.standardInput }
+    state.withLock { $0.children[child.processID] = Child(node: plan.node, pipe: child.standardInput) }
     return ChildOutput(
       node: plan.node, processID: child.processID, standardOutput: child.standardOutput,
       standardError: child.standardError)
@@ -136,27 +143,35 @@ public final class LocalWorkers: Sendable {
     var remaining: [ChildOutput] = []
     for var output in outputs {
       for event in output.read() { sink(event) }
-      guard let status = reap(output.processID) else {
+      killLate(output.processID)
+      guard let (status, wasAsked) = reap(output.processID) else {
         remaining.append(output)
         continue
       }
       // What it wrote just before its end is still in the pipes.
       for event in output.read() { sink(event) }
       output.closeStreams()
-      if !state.withLock({ $0.isStopping }) { sink(.exited(output.node, output.failure(status))) }
+      if !wasAsked { sink(.exited(output.node, output.failure(status))) }
     }
     return remaining
   }
 
-  /// Status of a child that has ended; nil while it runs. -1 when `stop` has collected it.
-  private func reap(_ pid: pid_t) -> Int32? {
+  private func killLate(_ pid: pid_t) {
     state.withLock { state in
-      guard let pipe = state.children[pid] else { return -1 }
+      guard let time = state.children[pid]?.killTime, time <= ContinuousClock.now else { return }
+      kill(pid, SIGKILL)
+    }
+  }
+
+  /// Status of a child that has ended, and whether it was asked to; nil while it runs. -1 when `stop` has collected it.
+  private func reap(_ pid: pid_t) -> (status: Int32, wasAsked: Bool)? {
+    state.withLock { state in
+      guard let child = state.children[pid] else { return (-1, true) }
       var status: Int32 = 0
       guard waitpid(pid, &status, WNOHANG) == pid else { return nil }
-      if pipe >= 0 { close(pipe) }
+      if child.pipe >= 0 { close(child.pipe) }
       state.children[pid] = nil
-      return status
+      return (status, child.killTime != nil)
     }
   }
 

@@ -1,4 +1,5 @@
 import Cluster
+import ModelSpec
 import Tensors
 import Transport
 import Wire
@@ -6,54 +7,43 @@ import Wire
 /// What the coordinator knows of one node.
 struct NodeState {
   enum Phase: Hashable {
-    /// It holds nothing: not dialled, waited for, or missed.
-    case spare
     /// Where it listens is not known yet.
     case awaitingAddress
     /// The last try failed; the next one is at this time.
     case waitingToRedial(ContinuousClock.Instant)
     case dialing
-    /// It was said hello to.
-    case greeting
+    /// It was said hello to; this long it may take to answer.
+    case greeting(ContinuousClock.Instant)
     /// It greeted back.
     case joined
-    case preparing
-    case prepared
-    case activating
-    case active
   }
 
-  let index: NodeIndex
-  let plan: NodePlan
+  var plan: NodePlan
   var phase = Phase.awaitingAddress
   var address: HostPort?
   var link: LinkID?
-  /// Why it could not be reached so far.
+  /// Why it is not there, or what it last failed of.
   var lastFailure: String?
-  /// When the present phase is over at the latest.
-  var deadline: ContinuousClock.Instant
-  /// When it last said something.
-  var heardAt: ContinuousClock.Instant
-  /// When it was last asked for a sign of life, and how often since it last said something.
-  var pingedAt: ContinuousClock.Instant
-  var unansweredPings = 0
+  /// Tries in a row that failed.
+  var failures = 0
+  var watch: NodeWatch
+  var capabilities: NodeCapabilities?
+  /// Pieces that it has in memory, as far as is known.
+  var held: Set<PieceID> = []
+  /// Until when it must have got on with its weights.
+  var prepareDeadline: ContinuousClock.Instant?
   var bytesDone = -1
   var isServedWeights = false
+  /// Until when nothing is given to it, after it could not get ready.
+  var unfitUntil: ContinuousClock.Instant?
 
-  init(
-    index: NodeIndex, plan: NodePlan, isSpare: Bool, now: ContinuousClock.Instant, deadline: ContinuousClock.Instant
-  ) {
-    if isSpare { phase = .spare }
-    self.index = index
+  init(plan: NodePlan, limits: NodeWatch.Limits, now: ContinuousClock.Instant) {
     self.plan = plan
-    self.deadline = deadline
     address = plan.address
-    heardAt = now
-    pingedAt = now
+    watch = NodeWatch(limits, now: now)
   }
 
   var id: NodeID { plan.id }
-  var isSpare: Bool { phase == .spare }
   /// Where the other nodes reach it.
   var addressForPeers: HostPort? {
     guard let advertised = plan.advertised else { return address }
@@ -63,11 +53,12 @@ struct NodeState {
   /// `cove (127.0.0.1:7071)`
   var name: String { address.map { "\(plan.id) (\($0))" } ?? "\(plan.id)" }
 
-  /// Whether it is past its greeting, so that losing it loses a member of the cluster.
-  var isMember: Bool {
-    switch phase {
-    case .joined, .preparing, .prepared, .activating, .active: true
-    case .spare, .awaitingAddress, .waitingToRedial, .dialing, .greeting: false
-    }
+  var isJoined: Bool { phase == .joined }
+
+  /// Most bytes it may hold; nil when nobody has said.
+  var memoryLimit: Int? {
+    if let limit = plan.memoryBytes { return limit }
+    guard let bytes = capabilities?.memoryBytes, bytes > 0 else { return nil }
+    return bytes
   }
 }

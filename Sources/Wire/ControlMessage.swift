@@ -24,6 +24,7 @@ public enum ControlMessage: Sendable, Hashable {
   case peerUnreachable(PeerUnreachable)
   case nodeLost(NodeLost)
   case release(EpochNotice)
+  case moveKeyValues(EpochNotice)
   case useRequest
   case expertUse(ExpertUseReport)
   case submit(Submit)
@@ -106,6 +107,7 @@ public enum ControlMessage: Sendable, Hashable {
     case .peerUnreachable(let message): (.peerUnreachable, message)
     case .nodeLost(let message): (.nodeLost, message)
     case .release(let message): (.release, message)
+    case .moveKeyValues(let message): (.moveKeyValues, message)
     case .expertUse(let message): (.expertUse, message)
     case .jobsRequest(let message): (.jobsRequest, message)
     case .jobList(let message): (.jobList, message)
@@ -183,6 +185,7 @@ public enum ControlMessage: Sendable, Hashable {
     case .peerUnreachable: .peerUnreachable(try PeerUnreachable(payload: payload))
     case .nodeLost: .nodeLost(try NodeLost(payload: payload))
     case .release: .release(try EpochNotice(payload: payload))
+    case .moveKeyValues: .moveKeyValues(try EpochNotice(payload: payload))
     case .useRequest: try Self.empty(.useRequest, payload)
     case .expertUse: .expertUse(try ExpertUseReport(payload: payload))
     case .jobsRequest: .jobsRequest(try JobsRequest(payload: payload))

@@ -24,6 +24,7 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   case release = 21
   case useRequest = 22
   case expertUse = 23
+  case moveKeyValues = 24
   // Control plane, client and coordinator.
   case submit = 32
   case submitted = 33
@@ -64,7 +65,7 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   public var payloadLimit: Int {
     switch self {
     case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel,
-      .nodeLost, .release, .useRequest, .jobsRequest, .attach, .cancelJob, .topologyRequest, .loadRequest:
+      .nodeLost, .release, .moveKeyValues, .useRequest, .jobsRequest, .attach, .cancelJob, .topologyRequest, .loadRequest:
       64
     case .progress, .prepared, .counters, .pieceRequest: 256
     case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .peerUnreachable, .jobFailed,

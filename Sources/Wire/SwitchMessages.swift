@@ -23,10 +23,11 @@ public struct Activate: WireMessage {
   }
 }
 
-/// Worker to coordinator: the placement is in force here.
+/// Worker to coordinator: the placement is in force here; and once more from a node that keys and values moved to, when
+/// they are there.
 public struct Activated: WireMessage {
   public let epoch: PlacementEpoch
-  /// Whether the keys and values of all layers hosted here are there; if not, they have to be computed anew.
+  /// False when keys and values that were to move here are lost: all have to be computed anew.
   public let hasKeyValues: Bool
 
   public init(epoch: PlacementEpoch, hasKeyValues: Bool) {
@@ -45,9 +46,9 @@ public struct Activated: WireMessage {
   }
 }
 
-/// Coordinator to worker: the payload of `release`: end what runs and what is prepared, and give its memory back.
+/// Names a placement, from coordinator to worker: in `release` the newest one (end what runs and what is prepared, and give
+/// its memory back), in `moveKeyValues` the one that all have switched to (send what is to move).
 public struct EpochNotice: WireMessage {
-  /// The newest placement that the sender knows of.
   public let epoch: PlacementEpoch
 
   public init(epoch: PlacementEpoch) { self.epoch = epoch }

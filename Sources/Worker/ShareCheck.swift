@@ -89,9 +89,12 @@ extension EngineConfiguration {
 }
 
 extension Prepare {
-  /// The nodes that the receiver exchanges frames with.
+  /// The nodes that the receiver exchanges frames with, also those that keys and values go to or come from.
   func dataPeers() throws -> [DataPeer] {
-    try placement.peers(of: node).map { peer in
+    var indices = Set(placement.peers(of: node))
+    for move in moves { indices.formUnion([move.source, move.target]) }
+    indices.remove(node)
+    return try indices.sorted().map { peer in
       let address = try HostPort(parsing: addresses[peer.rawValue])
       return DataPeer(index: peer, id: placement.nodes[peer.rawValue], address: address)
     }

@@ -18,7 +18,7 @@ public protocol ShareLoading: AnyObject {
 /// Reads the pieces of a share into the arena, from the store, local model files, or the coordinator.
 public final class ShareLoader: ShareLoading {
   private let arena: WeightArena
-  private let sources: @Sendable (_ header: PieceEntry) -> [any PieceSource]
+  private let sources: @Sendable (ShareRequest) -> [any PieceSource]
   private let store: ShardStore?
   private let warning: @Sendable (String) -> Void
   private let queue: DispatchQueue?
@@ -26,11 +26,11 @@ public final class ShareLoader: ShareLoading {
   private let newest = NewestRequest()
 
   /// - Parameters:
-  ///   - sources: where pieces of the model with that header may come from, the nearest first.
+  ///   - sources: where the pieces of a request may come from, the nearest first.
   ///   - isInline: load within the call, for tests that run everything on one thread.
   public init(
     arena: WeightArena, store: ShardStore?, isInline: Bool = false,
-    sources: @escaping @Sendable (_ header: PieceEntry) -> [any PieceSource],
+    sources: @escaping @Sendable (ShareRequest) -> [any PieceSource],
     warning: @escaping @Sendable (String) -> Void
   ) {
     self.arena = arena
@@ -47,7 +47,7 @@ public final class ShareLoader: ShareLoading {
     let job = LoadJob(
       request: request, held: held, arena: arena, store: store,
       loader: PieceLoader(
-        sources: sources(request.header), store: store, warning: warning),
+        sources: sources(request), store: store, warning: warning),
       isCurrent: { [newest] in newest.value == number }, post: post)
     guard let queue else { return job.run() }
     queue.async { job.run() }

@@ -10,17 +10,21 @@ public struct ShareRequest: Sendable {
   /// What the header says, when it is in memory already; nil to load it.
   public let spec: ModelSpec?
   public let pieces: [PieceEntry]
+  /// Other workers that have pieces of it; nil when there are none to ask.
+  public let peers: PeerPieces?
   /// Looks at the model before any weights are loaded; throws when the placement does not fit it or this node.
   let check: @Sendable (ModelSpec) throws -> Void
 
   public init(
     number: Int, header: PieceEntry, spec: ModelSpec? = nil, pieces: [PieceEntry],
+    peers: PeerPieces? = nil,
     check: @escaping @Sendable (ModelSpec) throws -> Void = { _ in }
   ) {
     self.number = number
     self.header = header
     self.spec = spec
     self.pieces = pieces
+    self.peers = peers
     self.check = check
   }
 }

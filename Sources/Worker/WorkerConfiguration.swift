@@ -1,6 +1,7 @@
 public import Kernels
 public import ShardStore
 public import Tensors
+public import Transport
 
 /// What a worker brings along, before any coordinator has spoken to it.
 public struct WorkerConfiguration: Sendable {
@@ -23,11 +24,18 @@ public struct WorkerConfiguration: Sendable {
   public var software: String
   /// How long a new connection may take to say who it is.
   public var helloTimeout: Duration
+  /// Says to the control plane that the engine gets on.
+  public var pulse: Pulse
+  /// The weights in memory, for those who serve them to other workers.
+  public var shelf = PieceShelf()
+  /// The time, for measuring how long nodes take.
+  public var clock: @Sendable () -> ContinuousClock.Instant = { .now }
 
   public init(
     name: NodeID, kernels: Kernels, threads: Int, memoryLimit: Int? = nil, machineMemory: Int = 0,
     store: ShardStore? = nil, modelFolders: [String] = [], weights: WeightConnection? = nil,
-    software: String = "shoal", helloTimeout: Duration = .seconds(10)
+    software: String = "shoal", helloTimeout: Duration = .seconds(10),
+    pulse: Pulse = Pulse()
   ) {
     self.name = name
     self.kernels = kernels
@@ -39,5 +47,6 @@ public struct WorkerConfiguration: Sendable {
     self.weights = weights
     self.software = software
     self.helloTimeout = helloTimeout
+    self.pulse = pulse
   }
 }

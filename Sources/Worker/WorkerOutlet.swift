@@ -9,16 +9,42 @@ import Wire
 /// Turns the engine's messages into frames.
 final class WorkerOutlet: EngineOutlet {
   private unowned let shell: WorkerShell
+  /// Rows of this node's own experts in the piece of work under way, and since when they are computed.
+  var ownRows = 0
+  private(set) var ownSince: ContinuousClock.Instant?
 
   init(shell: WorkerShell) { self.shell = shell }
 
   private var hiddenSize: Int { shell.running?.hiddenSize ?? 0 }
 
   func assign(layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>) {
-    shell.running?.holders.assign(layer: layer, experts: experts, count: count, nodes: nodes)
+    guard let running = shell.running else { return }
+    if !running.holders.assign(layer: layer, experts: experts, count: count, nodes: nodes) {
+      // All that have one of the experts are gone: sending to one of them fails and interrupts the step.
+      running.holders.assignAny(layer: layer, experts: experts, count: count, nodes: nodes)
+    }
+    ownRows = (0..<count).count { nodes[$0] == Int32(running.order.node.rawValue) }
+    ownSince = shell.configuration.clock()
   }
 
-  func send(_ rows: RoutedRows, for key: ExchangeKey, to node: Int) throws {
+  func assign(
+    layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>, except node: Int
+  ) -> Bool {
+    shell.running?.holders.assign(
+      layer: layer, experts: experts, count: count, nodes: nodes, except: NodeIndex(node)) ?? false
+  }
+
+  func hasReplicas(_ layer: LayerIndex) -> Bool { shell.running?.holders.hasReplicas(layer) ?? false }
+
+  func answered(_ key: ExchangeKey, part: Int, node: Int, rows: Int) {
+    guard let running = shell.running,
+      let answer = running.answers.answered(
+        AnswerTimes.Part(key: key, part: part), by: node, at: shell.configuration.clock())
+    else { return }
+    running.holders.measured(NodeIndex(node), rows: answer.rowCount, time: answer.time)
+  }
+
+  func send(_ rows: RoutedRows, for key: ExchangeKey, part: Int, to node: Int) throws {
     var forms = ActivationForms()
     for form in ActivationForm.allCases where rows.activations[form] != nil { forms.insert(ActivationForms(form)) }
     let layout = DispatchLayout(
@@ -27,8 +53,13 @@ final class WorkerOutlet: EngineOutlet {
       .dispatch, to: NodeIndex(node), flags: key.phase.flags, stream: key.step.rawValue,
       payloadBytes: layout.byteCount
     ) { target in
-      Self.fill(DispatchWriter(target, layout: layout, layer: key.layer, pass: key.pass), from: rows)
+      Self.fill(DispatchWriter(target, layout: layout, layer: key.layer, pass: key.pass, part: part), from: rows)
     }
+    let now = shell.configuration.clock()
+    ownSince = now
+    shell.running?.answers.sent(
+      AnswerTimes.Part(key: key, part: part), to: node, rowCount: rows.choiceCount,
+      canResend: hasReplicas(key.layer), at: now)
   }
 
   private static func fill(_ writer: DispatchWriter, from rows: RoutedRows) {
@@ -56,7 +87,7 @@ final class WorkerOutlet: EngineOutlet {
       stream: request.key.step.rawValue, payloadBytes: byteCount
     ) { target in
       CombineWriter.write(
-        target, layer: request.key.layer, pass: request.key.pass, sums: sums, rowCount: request.rowCount,
+        target, layer: request.key.layer, pass: request.key.pass, part: request.part, sums: sums, rowCount: request.rowCount,
         hiddenSize: width)
     }
   }
@@ -64,7 +95,7 @@ final class WorkerOutlet: EngineOutlet {
   func refuse(_ request: ExpertRequest, because error: any Error) {
     let key = request.key
     shell.sendFailure(
-      ExchangeFailed(layer: key.layer, pass: key.pass, sentence: "\(error)"), key.step.rawValue,
+      ExchangeFailed(layer: key.layer, pass: key.pass, part: request.part, sentence: "\(error)"), key.step.rawValue,
       flags: key.phase.flags, to: NodeIndex(request.node))
   }
 
@@ -92,6 +123,8 @@ final class WorkerOutlet: EngineOutlet {
   }
 
   func failed(_ step: StepID, because error: any Error) { shell.fail(step, "\(error)") }
+
+  func interrupted(_ step: StepID, because error: any Error) { shell.interrupt(step, "\(error)") }
 }
 
 extension StepPhase {

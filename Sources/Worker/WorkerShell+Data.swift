@@ -11,10 +11,11 @@ extension WorkerShell {
   /// A step from the coordinator.
   func begin(_ start: StepStart, under epoch: PlacementEpoch) {
     guard let running, running.isAcknowledged else {
-      return fail(start.batch.id, "this worker runs no placement")
+      return interrupt(start.batch.id, "this worker runs no placement")
     }
     guard epoch == running.epoch else {
-      return fail(start.batch.id, "the step is of placement \(epoch), but placement \(running.epoch) is running")
+      return interrupt(
+        start.batch.id, "the step is of placement \(epoch), but placement \(running.epoch) is running")
     }
     // What does not fit a message is not computed in the first place.
     let rowBytes = 4 * running.engine.configuration.spec.hyperparameters.vocabularySize
@@ -39,9 +40,12 @@ extension WorkerShell {
     case .lost(let peer, let error):
       // Without a placement, what ends are connections of an earlier coordinator; peers that have switched to the new
       // one close them.
-      guard running != nil else { return }
+      guard let running else { return }
       logger.warning("a peer is lost", metadata: ["peer": "\(name(of: peer))", "reason": "\(error)"])
       send(.peerLost(PeerLost(node: peer, sentence: "\(error)")))
+      doWithout(peer, running)
+    case .reached(let peer): reached(peer)
+    case .unreachable(let peer, let error): unreachable(peer, error)
     case .frame(let peer, let header, let payload):
       do {
         try handle(header, payload, from: peer)
@@ -63,20 +67,22 @@ extension WorkerShell {
       let view = try DispatchView(payload, hiddenSize: running.hiddenSize, expertCount: running.expertCount)
       let key = ExchangeKey(step: step, phase: phase, pass: view.pass, layer: view.layer)
       let request = try running.engine.makeRequest(
-        key, from: peer.rawValue, rowCount: view.rowCount, choiceCount: view.choiceCount)
+        key, part: view.part, from: peer.rawValue, rowCount: view.rowCount, choiceCount: view.choiceCount)
       fill(request, from: view)
       running.engine.enqueue(request)
     case .combine:
       let view = try CombineView(payload, hiddenSize: running.hiddenSize)
       let key = ExchangeKey(step: step, phase: phase, pass: view.pass, layer: view.layer)
-      try running.engine.receive(ReceivedSums(view: view), for: key, from: peer.rawValue)
+      try running.engine.receive(ReceivedSums(view: view), for: key, part: view.part, from: peer.rawValue)
     case .handOver: try resume(running, step, phase, payload)
     case .exchangeFailed:
       let message = try ExchangeFailed(payload: payload)
       let key = ExchangeKey(step: step, phase: phase, pass: message.pass, layer: message.layer)
       running.engine.refused(
-        key, by: peer.rawValue,
+        key, part: message.part, by: peer.rawValue,
         because: WorkerError(.protocolViolation, "\(name(of: peer)): \(message.sentence)"))
+    case .keyValues: try receiveKeyValues(payload, from: peer, running)
+    case .keyValuesEnd: try endKeyValues(payload, from: peer, running)
     default: throw WorkerError(.protocolViolation, "\(header.type) does not belong on the data plane")
     }
   }
@@ -120,7 +126,8 @@ extension WorkerShell {
       let layer = payload.count >= 2 ? Int(payload.loadUnaligned(as: UInt16.self).littleEndian) : 0
       let pass =
         payload.count >= 4 ? Int(payload.loadUnaligned(fromByteOffset: 2, as: UInt16.self).littleEndian) : 0
-      let message = ExchangeFailed(layer: LayerIndex(layer), pass: pass, sentence: "\(error)")
+      let part = payload.count >= 8 ? Int(payload[7]) : 0
+      let message = ExchangeFailed(layer: LayerIndex(layer), pass: pass, part: part, sentence: "\(error)")
       sendFailure(message, header.stream, flags: header.flags, to: peer)
     case .combine, .handOver, .exchangeFailed:
       running?.engine.abandon(step)
@@ -144,6 +151,13 @@ extension WorkerShell {
     logger.warning("a step failed", metadata: ["step": "\(step)", "reason": "\(sentence)"])
     guard let session else { return }
     send(.stepFailed(StepFailed(step: step, node: session.node, sentence: sentence)))
+  }
+
+  /// A step cannot go on here as things stand; nothing is wrong with it.
+  func interrupt(_ step: StepID, _ sentence: String) {
+    logger.notice("a step was interrupted", metadata: ["step": "\(step)", "reason": "\(sentence)"])
+    guard let session else { return }
+    send(.stepFailed(StepFailed(step: step, node: session.node, isInterrupted: true, sentence: sentence)))
   }
 
   func name(of peer: NodeIndex) -> NodeID {

@@ -20,7 +20,15 @@ extension WorkerShell {
     }
     forgetPieces(except: order)
     shareRequests += 1
-    preparing = Preparation(order: order, request: shareRequests)
+    let peers: [DataPeer]
+    do {
+      peers = try order.dataPeers()
+    } catch {
+      preparing = nil
+      return send(.prepareFailed(PrepareFailed(epoch: epoch, sentence: "\(error)")))
+    }
+    preparing = Preparation(order: order, request: shareRequests, awaitedPeers: Set(peers.map(\.id)))
+    if let session { data.reach(peers, as: session.identity) }
     let check = ShareCheck(
       order: order, threads: team.threadCount,
       limit: configuration.memoryLimit ?? (configuration.machineMemory > 0 ? configuration.machineMemory : nil))
@@ -29,7 +37,7 @@ extension WorkerShell {
       header: PieceEntry(id: .header, byteCount: order.headerByteCount, digest: order.headerDigest),
       spec: heldHeader?.digest == order.headerDigest ? heldHeader?.spec : nil,
       pieces: order.pieces.map { PieceEntry(id: $0.piece, byteCount: $0.byteCount, digest: $0.digest) },
-      check: { spec in try check(spec) })
+      peers: session.map { PeerPieces(order, as: $0.identity) }, check: { spec in try check(spec) })
     loader.load(request, held: held) { [mailbox] event in _ = mailbox.post(.share(event)) }
   }
 
@@ -55,6 +63,7 @@ extension WorkerShell {
     if heldHeader?.digest != order.headerDigest { heldHeader = nil }
     let wanted = Dictionary(order.pieces.map { ($0.piece, $0.digest) }) { first, _ in first }
     held = held.filter { id, piece in piece.digest == wanted[id] || running?.share.pieces[id] === piece }
+    shelf.put(held.values)
   }
 
   func handle(_ event: ShareEvent) {
@@ -78,18 +87,41 @@ extension WorkerShell {
     guard request == shareRequests else { return }
     // Weights that were loaded for a coordinator that is gone stay for the next one.
     held.merge(share.pieces) { _, new in new }
+    shelf.put(held.values)
     heldHeader = (share.headerDigest, share.spec)
     guard var current = preparing, current.request == request else { return }
     current.share = share
     preparing = current
     heldModel = current.order.model
-    send(.prepared(Prepared(epoch: current.epoch, bytesMoved: share.bytesMoved)))
+    reportIfPrepared()
+  }
+
+  /// Says that everything is ready to be switched to: the weights are here, and the peers can be reached.
+  private func reportIfPrepared() {
+    guard let ready = preparing, let share = ready.share, ready.awaitedPeers.isEmpty, !ready.isReported else { return }
+    preparing?.isReported = true
+    send(.prepared(Prepared(epoch: ready.epoch, bytesMoved: share.bytesMoved)))
+  }
+
+  /// A peer of the placement to come can be reached.
+  func reached(_ peer: NodeID) {
+    guard preparing?.awaitedPeers.remove(peer) != nil else { return }
+    reportIfPrepared()
+  }
+
+  /// A peer of the placement to come cannot be reached so far.
+  func unreachable(_ peer: NodeID, _ error: TransportError) {
+    guard let ready = preparing, let index = ready.order.placement.index(of: peer) else { return }
+    logger.notice("a peer cannot be reached", metadata: ["peer": "\(peer)", "reason": "\(error)"])
+    if !ready.isReported { preparing?.awaitedPeers.insert(peer) }
+    send(.peerUnreachable(PeerUnreachable(epoch: ready.epoch, node: index, sentence: "\(error)")))
   }
 
   /// Switches to a prepared placement; acknowledged once the connections to the peers it needs are up.
-  func activate(_ epoch: PlacementEpoch) {
+  func activate(_ notice: Activate) {
+    let epoch = notice.epoch
     if let running, running.epoch == epoch {
-      if running.isAcknowledged { send(.activated(EpochNotice(epoch: epoch))) }
+      if running.isAcknowledged { acknowledge(running) }
       return
     }
     guard let ready = preparing, ready.epoch == epoch, let share = ready.share else {
@@ -97,41 +129,61 @@ extension WorkerShell {
       return
     }
     preparing = nil
+    let old = running?.engine
     endPlacement()
     do {
-      running = try start(ready.order, share)
+      running = try start(ready.order, share, notice, old: old)
     } catch {
       send(.prepareFailed(PrepareFailed(epoch: epoch, sentence: "\(error)")))
       return
     }
     held = share.pieces
+    shelf.put(held.values)
     acknowledgeIfConnected()
   }
 
-  private func start(_ order: Prepare, _ share: LoadedShare) throws -> Running {
+  private func start(_ order: Prepare, _ share: LoadedShare, _ notice: Activate, old: Engine?) throws -> Running {
     guard let session else { throw WorkerError(.protocolViolation, "there is no coordinator") }
     let placement = order.placement
     let shard = Shard(spec: share.spec)
     for piece in share.pieces.values { shard.insert(piece.piece) }
     let engine = Engine(
       EngineConfiguration(order, spec: share.spec), shard: shard, kernels: configuration.kernels, team: team,
-      nodeCount: placement.nodes.count, ownNode: order.node.rawValue)
+      nodeCount: placement.nodes.count, ownNode: order.node.rawValue, inheriting: old)
     let peers = try order.dataPeers()
     data.configure(
       DataPlaneConfiguration(
         node: session.node, cluster: session.cluster, term: session.term, epoch: placement.epoch, peers: peers))
     let outlet = WorkerOutlet(shell: self)
     engine.outlet = outlet
-    return Running(
+    let running = Running(
       order: order, share: share, engine: engine,
       holders: ExpertHolders(
         placement, ownNode: order.node, expertCount: share.spec.hyperparameters.expertCount),
       outlet: outlet, awaitedPeers: Set(peers.map(\.index)))
+    guard notice.movesKeyValues else { return running }
+    let leaving = order.moves.filter { $0.source == order.node }
+    if let old, !leaving.isEmpty { running.exports = KeyValueExports(engine: old, moves: leaving) }
+    let coming = order.moves.filter { $0.target == order.node }
+    if !coming.isEmpty { running.imports = KeyValueImports(coming) }
+    return running
   }
 
   func acknowledgeIfConnected() {
     guard let running, !running.isAcknowledged, running.awaitedPeers.isEmpty else { return }
     running.isAcknowledged = true
-    send(.activated(EpochNotice(epoch: running.epoch)))
+    acknowledge(running)
+  }
+
+  private func acknowledge(_ running: Running) {
+    send(.activated(Activated(epoch: running.epoch, hasKeyValues: !(running.imports?.isIncomplete ?? false))))
+  }
+
+  /// The coordinator does not want anything of this worker for now: the memory goes back.
+  func release() {
+    preparing = nil
+    endPlacement()
+    held = [:]
+    shelf.put([])
   }
 }

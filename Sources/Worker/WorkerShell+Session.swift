@@ -24,11 +24,15 @@ extension WorkerShell {
   private func obey(_ message: ControlMessage, _ session: Session, under epoch: PlacementEpoch) {
     switch message {
     case .prepare(let order): prepare(order)
-    case .activate(let notice): activate(notice.epoch)
+    case .activate(let notice): activate(notice)
+    case .moveKeyValues(let notice): exportKeyValues(notice.epoch)
+    case .nodeLost(let loss): nodeLost(loss)
+    case .release: release()
+    case .useRequest: reportUse()
     case .step(let start): begin(start, under: epoch)
     case .countersRequest: send(.counters(processCounters() - session.earlierTraffic))
     case .ping(let heartbeat):
-      send(.pong(Heartbeat(nonce: heartbeat.nonce, progress: running?.engine.progress ?? 0)))
+      send(.pong(Heartbeat(nonce: heartbeat.nonce, progress: configuration.pulse.count, isWorking: false)))
     case .shutdown: stop()
     default: drop(session.link, because: "a worker does not take \(message.type) messages")
     }

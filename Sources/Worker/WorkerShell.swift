@@ -36,6 +36,8 @@ public final class WorkerShell {
   var strangers: [LinkID: ContinuousClock.Instant] = [:]
   /// Weights in memory, for the next placement that wants them.
   var held: [PieceID: HeldPiece] = [:]
+  /// The same, for other workers.
+  let shelf: PieceShelf
   /// What the model's headers say, and their hash.
   var heldHeader: (digest: Digest, spec: ModelSpec)?
   /// The model whose weights are held.
@@ -63,24 +65,30 @@ public final class WorkerShell {
     self.arena = arena
     self.mailbox = mailbox
     self.logger = logger
+    shelf = configuration.shelf
     team = ThreadTeam(threads: configuration.threads)
   }
 
   /// Runs until `stop` is posted.
   public func run() {
     while !isStopped {
-      let now = ContinuousClock.now
-      if !advance(now: now) { data.wait(until: nextDeadline) }
+      configuration.pulse.isWorking = true
+      if advance(now: configuration.clock()) { continue }
+      configuration.pulse.isWorking = false
+      data.wait(until: nextDeadline)
     }
   }
 
   /// When `advance` is due, should nothing happen before; nil for never.
-  public var nextDeadline: ContinuousClock.Instant? { strangers.values.min() }
+  public var nextDeadline: ContinuousClock.Instant? {
+    [strangers.values.min(), running?.answers.nextDeadline].compactMap { $0 }.min()
+  }
 
   /// One round: messages, data frames, one piece of work.
   /// - Returns: whether there was anything to do.
   public func advance(now: ContinuousClock.Instant) -> Bool {
     var isBusy = false
+    configuration.pulse.beat()
     while let event = mailbox.take() {
       handle(event, now)
       isBusy = true
@@ -90,7 +98,8 @@ public final class WorkerShell {
       handle(event)
     }
     dropSilentStrangers(now)
-    if running?.engine.runOne() == true { isBusy = true }
+    if askOthers(now) { isBusy = true }
+    if runEngine() { isBusy = true }
     return isBusy
   }
 
@@ -124,6 +133,8 @@ public final class WorkerShell {
 
 /// A coordinator's connection.
 struct Session {
+  /// As whom peers are greeted.
+  var identity: DataIdentity { DataIdentity(node: node, cluster: cluster, term: term) }
   let link: LinkID
   let cluster: ClusterID
   let term: CoordinatorTerm
@@ -139,8 +150,12 @@ struct Preparation {
   /// Number of the request for its weights.
   let request: Int
   var epoch: PlacementEpoch { order.placement.epoch }
+  /// Peers that have not been reached.
+  var awaitedPeers: Set<NodeID>
   /// Set when the weights are in memory.
   var share: LoadedShare?
+  /// Whether the coordinator knows that everything is ready.
+  var isReported = false
 }
 
 /// A placement in force.
@@ -155,6 +170,10 @@ final class Running {
   /// Nodes whose data connection must be up before the switch is acknowledged.
   var awaitedPeers: Set<NodeIndex>
   var isAcknowledged = false
+  /// Keys and values that are to be sent when the coordinator says so, and those that are awaited.
+  var exports: KeyValueExports?
+  var imports: KeyValueImports?
+  var answers = AnswerTimes()
   /// Rows of a hand-over, aligned.
   let handOverRows: AlignedBuffer
 

@@ -1,0 +1,36 @@
+import ModelSpec
+import ShardStore
+import Synchronization
+public import Tensors
+
+/// The pieces of weights that this worker has in memory, for other workers that ask for them; read from their threads.
+public final class PieceShelf: Sendable {
+  private let pieces = Mutex<[Digest: HeldPiece]>([:])
+
+  public init() {}
+
+  /// What is there from now on.
+  func put(_ held: some Sequence<HeldPiece>) {
+    let new = Dictionary(held.map { ($0.digest, $0) }) { first, _ in first }
+    pieces.withLock { $0 = new }
+  }
+
+  /// Fills the memory with the bytes of a piece, as they stand in the model's file, from an offset on.
+  /// - Returns: false when the piece is not here, or is shorter.
+  public func read(_ digest: Digest, offset: Int, into target: UnsafeMutableRawBufferPointer) -> Bool {
+    guard let held = pieces.withLock({ $0[digest] }) else { return false }
+    let layout = held.piece.layout
+    guard offset >= 0, target.count <= layout.byteCount, offset <= layout.byteCount - target.count else { return false }
+    let wanted = offset..<offset + target.count
+    // In memory the parts of a piece stand at aligned places; in the file they follow one another.
+    for (part, place) in zip(layout.parts, layout.memoryOffsets) {
+      let overlap = wanted.clamped(to: part.offset..<part.offset + part.byteCount)
+      guard !overlap.isEmpty else { continue }
+      UnsafeMutableRawBufferPointer(rebasing: target[(overlap.lowerBound - offset)..<(overlap.upperBound - offset)])
+        .copyMemory(
+          from: UnsafeRawBufferPointer(
+            start: held.piece.slot.base + place + (overlap.lowerBound - part.offset), count: overlap.count))
+    }
+    return true
+  }
+}

@@ -1,0 +1,121 @@
+import Cluster
+import Engine
+import Logging
+import Scheduling
+import Tensors
+import Transport
+import Wire
+
+/// Replicas: who is asked when a node is late or gone; and what the hosts learn of experts and nodes on the way.
+extension WorkerShell {
+  /// One piece of engine work; measures how long this node takes for its own experts.
+  func runEngine() -> Bool {
+    guard let running else { return false }
+    running.outlet.ownRows = 0
+    guard running.engine.runOne() else { return false }
+    if running.outlet.ownRows > 0, let since = running.outlet.ownSince {
+      running.holders.measured(
+        running.order.node, rows: running.outlet.ownRows, time: configuration.clock() - since)
+    }
+    return true
+  }
+
+  /// Sends rows whose answer is late to other nodes as well. Whether there were any.
+  func askOthers(_ now: ContinuousClock.Instant) -> Bool {
+    guard let running else { return false }
+    let late = running.answers.late(at: now)
+    for part in late { _ = running.engine.resend(part.key, part: part.part) }
+    return !late.isEmpty
+  }
+
+  /// The coordinator says that a node is gone.
+  func nodeLost(_ loss: NodeLost) {
+    guard let running, running.epoch == loss.epoch, loss.node != running.order.node,
+      running.order.placement.nodes.indices.contains(loss.node.rawValue)
+    else { return }
+    doWithout(loss.node, running)
+  }
+
+  /// Rows go to replicas from now on, also those that the node has not answered.
+  func doWithout(_ node: NodeIndex, _ running: Running) {
+    running.holders.exclude(node)
+    running.answers.forget { _, other in other == node.rawValue }
+    running.engine.dropRequests(of: node.rawValue)
+    running.engine.lost(node: node.rawValue)
+    importFailed(node, running)
+  }
+
+  /// Tells how often experts were chosen, and how fast nodes are.
+  func reportUse() {
+    guard let running else { return send(.expertUse(ExpertUseReport(layers: [], speeds: []))) }
+    let layers = running.engine.expertUse.map { ExpertUseReport.Layer(layer: $0.layer, counts: $0.counts) }
+    let nodes = running.order.placement.nodes
+    let speeds = nodes.indices.compactMap { index in
+      running.holders.rowNanoseconds(of: NodeIndex(index)).map {
+        ExpertUseReport.Speed(node: nodes[index], rowNanoseconds: $0)
+      }
+    }
+    send(.expertUse(ExpertUseReport(layers: layers, speeds: speeds)))
+  }
+
+  // MARK: - Keys and values
+
+  /// Everyone has switched: what moves is sent now.
+  func exportKeyValues(_ epoch: PlacementEpoch) {
+    guard let running, running.epoch == epoch, let exports = running.exports else { return }
+    running.exports = nil
+    for target in Set(exports.moves.map(\.target)).sorted() {
+      do {
+        var count = 0
+        for move in exports.moves where move.target == target {
+          try exports.engine.exportBlocks(layers: move.layers) { slab in
+            count += 1
+            let writer = KeyValuesWriter(
+              sequence: slab.sequence, layer: slab.layer, block: slab.block, byteCount: slab.bytes.count)
+            try data.send(.keyValues, to: target, flags: [], stream: 0, payloadBytes: writer.byteCount) {
+              writer.write($0, bytes: slab.bytes)
+            }
+          }
+        }
+        let end = KeyValuesEnd(slabCount: count).payload
+        try data.send(.keyValuesEnd, to: target, flags: [], stream: 0, payloadBytes: end.count) {
+          $0.copyBytes(from: end)
+        }
+      } catch {
+        // The other side notices that the connection is gone, or is told so by the coordinator's limit of time.
+        logger.warning("keys and values cannot be sent", metadata: ["reason": "\(error)"])
+      }
+    }
+  }
+
+  func receiveKeyValues(_ payload: UnsafeRawBufferPointer, from peer: NodeIndex, _ running: Running) throws {
+    guard running.imports?.awaited[peer] != nil else { return }
+    do {
+      let view = try KeyValuesView(payload)
+      try running.engine.importBlock(
+        sequence: view.sequence, layer: view.layer, block: view.block, bytes: view.bytes)
+      running.imports?.came(from: peer)
+    } catch {
+      importFailed(peer, running)
+      throw error
+    }
+  }
+
+  func endKeyValues(_ payload: UnsafeRawBufferPointer, from peer: NodeIndex, _ running: Running) throws {
+    guard running.imports?.awaited[peer] != nil else { return }
+    running.imports?.ended(peer, slabCount: try KeyValuesEnd(payload: payload).slabCount)
+    reportImports(running)
+  }
+
+  private func importFailed(_ peer: NodeIndex, _ running: Running) {
+    guard running.imports?.awaited[peer] != nil else { return }
+    running.imports?.failed(peer)
+    reportImports(running)
+  }
+
+  private func reportImports(_ running: Running) {
+    guard let imports = running.imports, imports.isDone else { return }
+    running.imports = nil
+    send(.activated(Activated(epoch: running.epoch, hasKeyValues: !imports.isIncomplete)))
+  }
+}
