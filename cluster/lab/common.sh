@@ -20,11 +20,11 @@ unavailable() { say "$*" && exit 69; }
 
 have() { command -v "$1" >/dev/null; }
 
-# on HOST COMMAND...: runs it there and waits for it.
+# on HOST COMMAND...: runs it there and waits for it. It is marked like those of "start": it keeps its namespace alive.
 on() {
   local enter
   net_enter "$1"
-  "${enter[@]}" "${@:2}"
+  SHOAL_LAB=$LAB_DIR "${enter[@]}" "${@:2}"
 }
 
 # Finds the lab made by "lab up" and loads the half of the code that fits how it was made.
@@ -103,6 +103,16 @@ kill_process() {
   pid=$(pid_of "$1") || return 0
   kill -KILL "$pid" 2>/dev/null || true
   while pid_of "$1" >/dev/null; do sleep 0.01; done
+}
+
+# Waits, for 5 seconds at most, until a killed process has let go of its sockets and namespaces.
+wait_for_end() {
+  local facts tries
+  for ((tries = 0; tries < 250; tries++)); do
+    facts=$(process_facts "$1") || return 0
+    [[ $facts != Z* && $facts != X* ]] || return 0
+    sleep 0.02
+  done
 }
 
 # Every process that carries this lab's mark.

@@ -93,15 +93,16 @@ make_hosts() {
 
 # Ends and removes everything, also after a crash, also twice.
 lab_down() {
-  local tries pids
-  for ((tries = 0; tries < 100; tries++)); do
+  local tries pids pid
+  # More than once, because a process may start another while the list is made.
+  for ((tries = 0; tries < 20; tries++)); do
     pids=$(marked_processes)
     [[ -n $pids ]] || break
     # shellcheck disable=SC2086 # One word a process.
     kill -KILL $pids 2>/dev/null || true
-    sleep 0.05
+    for pid in $pids; do wait_for_end "$pid"; done
   done
-  [[ -z ${pids:-} ]] || die "these processes do not end: $pids"
+  [[ -z $pids ]] || die "these processes do not end: $pids"
   # Network namespaces, cables and bridge have gone with the last process inside them.
   if [[ -f $LAB_DIR/shoal-lab ]]; then rm -rf "$LAB_DIR"; fi
 }
