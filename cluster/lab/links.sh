@@ -54,7 +54,8 @@ lab_up() {
 
 # The folder must be new, empty or a lab's, because "lab down" removes it.
 claim_folder() {
-  [[ ! -f $LAB_DIR/shoal-lab ]] || die "there is a lab in $LAB_DIR already; 'lab down' removes it, LAB_DIR=... names another"
+  [[ ! -f $LAB_DIR/shoal-lab ]] ||
+    die "there is a lab in $LAB_DIR already; 'lab down' removes it, LAB_DIR=... names another"
   [[ -z $(marked_processes) ]] || die "processes of an earlier lab in $LAB_DIR still run; 'lab down' ends them"
   [[ ! -e $LAB_DIR || -d $LAB_DIR && -z $(ls -A "$LAB_DIR") ]] || die "$LAB_DIR exists and is not empty"
   (umask 077 && mkdir -p "$LAB_DIR")

@@ -51,7 +51,8 @@ write_relay_configuration() {
 # Has the relay take over the state of all cables.
 update_relay() {
   local pid tries
-  pid=$(pid_of "$LAB_DIR/switch/relay") || unavailable "the relay does not run (it needs python3), so cables stay as they are"
+  pid=$(pid_of "$LAB_DIR/switch/relay") ||
+    unavailable "the relay does not run (it needs python3), so cables stay as they are"
   write_relay_configuration
   kill -HUP "$pid"
   for ((tries = 0; tries < 200; tries++)); do

@@ -66,7 +66,8 @@ print_topology() {
   model=$(realpath "$model")
   layers=$(gguf_number "$model" block_count)
   total=$(gguf_number "$model" expert_count)
-  ((count <= total)) || [[ $experts == host ]] || die "$total experts are too few for $count workers; use --experts host"
+  ((count <= total)) || [[ $experts == host ]] ||
+    die "$total experts are too few for $count workers; use --experts host"
   stages=${stages:-$((count < layers ? count : layers))}
   check_number --stages "$stages" "$((count < layers ? count : layers))"
   check_number --replicas "$replicas" "$count"
