@@ -80,14 +80,19 @@ public struct MemoryPlan: Sendable, Hashable {
   private static func keyValueBytes(
     of node: NodeIndex, in placement: Placement, sizes: ModelSizes, context: Int, sequences: Int
   ) -> Int {
-    let blocks = context / KVType.blockPositions + (context % KVType.blockPositions == 0 ? 0 : 1)
-    let positions = product(blocks, KVType.blockPositions, sequences)
-    return placement.stages.filter { $0.host == node }.flatMap { Array($0.layers) }.reduce(0) {
-      sum($0, product(positions, sizes.keyValueBytes($1)))
+    placement.stages.filter { $0.host == node }.flatMap { Array($0.layers) }.reduce(0) {
+      sum($0, keyValueBytes(of: $1, sizes: sizes, context: context, sequences: sequences))
     }
   }
 
-  private static func scratchBytes(
+  /// The KV cache of one layer when full.
+  static func keyValueBytes(of layer: LayerIndex, sizes: ModelSizes, context: Int, sequences: Int) -> Int {
+    let blocks = context / KVType.blockPositions + (context % KVType.blockPositions == 0 ? 0 : 1)
+    return product(blocks, KVType.blockPositions, sequences, sizes.keyValueBytes(layer))
+  }
+
+  /// The estimate for a node with a part; the last host is a host, and a host takes part.
+  static func scratchBytes(
     _ sizes: ModelSizes, rows: Int, sequences: Int, takesPart: Bool, isHost: Bool, isLast: Bool
   ) -> Int {
     guard takesPart else { return processBytes }
@@ -96,21 +101,5 @@ public struct MemoryPlan: Sendable, Hashable {
     let hosting = isHost ? product(16, sum(hidden, sizes.queryWidth)) : 0
     let logits = isLast ? product(4, sizes.vocabularySize, sequences) : 0
     return sum(processBytes, product(rows, sum(product(32, hidden), chosen, hosting)), logits)
-  }
-}
-
-// The model's numbers come from a file: what passes 64 bits is as good as endless.
-
-private func sum(_ terms: Int...) -> Int {
-  terms.reduce(0) { left, right in
-    let (result, overflow) = left.addingReportingOverflow(right)
-    return overflow ? .max : result
-  }
-}
-
-private func product(_ factors: Int...) -> Int {
-  factors.reduce(1) { left, right in
-    let (result, overflow) = left.multipliedReportingOverflow(by: right)
-    return overflow ? .max : result
   }
 }
