@@ -32,7 +32,7 @@ enum House {
     Room(name: "Wire", imports: ["Cluster", "Scheduling", "ModelSpec", "Tensors"]),
     Room(name: "Transport", imports: ["Wire"], packages: ["NIOCore", "NIOPosix", "Logging"]),
     Room(name: "Worker", imports: ["Engine", "ShardStore", "Transport", "Wire", "Cluster"], packages: ["Logging"]),
-    Room(name: "JobStore", imports: ["Scheduling"], isPlanned: true),
+    Room(name: "JobStore", imports: ["Scheduling"]),
     Room(
       name: "Coordinator",
       imports: ["Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "JobStore"],
