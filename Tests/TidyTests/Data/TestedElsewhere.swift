@@ -42,6 +42,7 @@ enum TestedElsewhere {
     "ShardStore": [
       "ModelFolderTests": ["ModelFolderSource"],
       "PieceLoaderTests": ["ModelFileSource", "PieceSource", "StoreSource"],
+      "ShardStorePruneTests": ["PruneGoal"],
     ],
     "Tensors": [
       "ForwardTests": ["TypedIndex"],
