@@ -10,19 +10,31 @@ extension Files {
   private struct TemporaryFile: ~Copyable {
     let file: Descriptor
     let path: String
+
+    consuming func release() -> Descriptor { file }
   }
 
   /// Writes a file so that it is there whole or not at all: beside its place, to the disk, then into its place.
-  ///
-  /// The file beside it is locked while its writer lives, so that what a crash left behind can be told from what
-  /// another process is writing just now.
   static func writeWhole(
     _ bytes: UnsafeRawBufferPointer, as name: String, in folder: String
   ) throws(ShardStoreError) {
+    _ = try publish(bytes, as: name, in: folder, isDurable: true)
+  }
+
+  /// Writes a file so that it is there whole or not at all, and gives it back open and locked, as it was from before
+  /// anyone could see it by its name.
+  ///
+  /// The file beside its place is locked while its writer lives, so that what a crash left behind can be told from what
+  /// another process is writing just now.
+  ///
+  /// - Parameter isDurable: whether it must outlive a crash of the machine.
+  static func publish(
+    _ bytes: UnsafeRawBufferPointer, as name: String, in folder: String, isDurable: Bool
+  ) throws(ShardStoreError) -> Descriptor {
     let temporary = try makeTemporary(in: folder)
     do throws(ShardStoreError) {
       try write(bytes, to: temporary.file, path: temporary.path)
-      guard fsync(temporary.file.number) == 0 else {
+      guard !isDurable || fsync(temporary.file.number) == 0 else {
         throw ShardStoreError(system: errno, "cannot write", path: temporary.path)
       }
       guard rename(temporary.path, folder + "/" + name) == 0 else {
@@ -32,6 +44,7 @@ extension Files {
       unlink(temporary.path)
       throw error
     }
+    return temporary.release()
   }
 
   /// Writes all of `bytes`.
@@ -61,9 +74,14 @@ extension Files {
     }
   }
 
+  /// A path for a file that is still being written, or about to go.
+  static func temporaryPath(in folder: String) -> String {
+    folder + "/" + temporaryPrefix + String(UInt64.random(in: 0 ... .max), radix: 16)
+  }
+
   private static func makeTemporary(in folder: String) throws(ShardStoreError) -> TemporaryFile {
     for _ in 0..<16 {
-      let path = folder + "/" + temporaryPrefix + String(UInt64.random(in: 0 ... .max), radix: 16)
+      let path = temporaryPath(in: folder)
       let number = systemOpen(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
       guard number >= 0 else {
         if errno == EEXIST { continue }

@@ -109,6 +109,16 @@ enum Files {
   /// Sets the time of the file at `path` to now.
   static func touch(_ path: String) { utimensat(AT_FDCWD, path, nil, AT_SYMLINK_NOFOLLOW) }
 
+  /// Whether somebody who opened the file elsewhere holds a lock on it. On a file system without locks: true, since nobody
+  /// can tell.
+  static func isLocked(_ file: borrowing Descriptor) -> Bool { flock(file.number, LOCK_SH | LOCK_NB) != 0 }
+
+  /// Whether an open file still has a name.
+  static func hasName(_ file: borrowing Descriptor) -> Bool {
+    var status = stat()
+    return fstat(file.number, &status) == 0 && status.st_nlink > 0
+  }
+
   /// Removes a file; nothing happens when there is none.
   static func remove(_ path: String) throws(ShardStoreError) {
     if unlink(path) != 0, errno != ENOENT { throw ShardStoreError(system: errno, "cannot remove", path: path) }

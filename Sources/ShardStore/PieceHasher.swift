@@ -21,4 +21,18 @@ struct PieceHasher {
     bytes.withUnsafeBytes { hasher.update($0) }
     return hasher.finish()
   }
+
+  /// The digest of all bytes of a file.
+  static func digest(of file: borrowing Descriptor, path: String) throws(ShardStoreError) -> Digest {
+    var hasher = PieceHasher()
+    let chunk = AlignedBuffer(byteCount: Files.chunkBytes)
+    let buffer = UnsafeMutableRawBufferPointer(start: chunk.base, count: chunk.byteCount)
+    var done = 0
+    while true {
+      let count = try Files.read(file, at: done, into: buffer, path: path)
+      hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+      done += count
+      if count < buffer.count { return hasher.finish() }
+    }
+  }
 }

@@ -1,27 +1,7 @@
 import Synchronization
-public import Tensors
+import Tensors
 
 extension ShardStore {
-  /// Keeps pieces from being evicted or pruned by this process until `unpin(_:)` was called as often for them.
-  /// They need not be there yet: a worker pins its share of the model before it loads it. Without that, a share larger
-  /// than the budget would evict its own beginning and find nothing at the next start.
-  public func pin(_ digests: some Sequence<Digest>) {
-    state.withLock { state in
-      for digest in digests { state.pins[digest, default: 0] += 1 }
-    }
-  }
-
-  /// Takes back one `pin(_:)` of each piece.
-  public func unpin(_ digests: some Sequence<Digest>) {
-    state.withLock { state in
-      for digest in digests {
-        let count = state.pins[digest] ?? 0
-        precondition(count > 0, "unpinned a piece that is not pinned")
-        state.pins[digest] = count == 1 ? nil : count - 1
-      }
-    }
-  }
-
   /// All pieces in the store, the one used least recently first.
   public func list() -> [StoredPiece] {
     var pieces: [StoredPiece] = []
@@ -35,19 +15,6 @@ extension ShardStore {
     }
     // Names were read in order, so among equal times the order is that of the digests.
     return pieces.sorted { $0.lastUsed < $1.lastUsed }
-  }
-
-  /// Removes all pieces but those to keep and those pinned.
-  /// - Returns: what was removed.
-  /// - Throws: `notWritable` or `io` at the first that cannot be removed.
-  @discardableResult public func prune(keeping kept: Set<Digest>) throws(ShardStoreError) -> [StoredPiece] {
-    let pinned = state.withLock { Set($0.pins.keys) }
-    var removed: [StoredPiece] = []
-    for piece in list() where !kept.contains(piece.digest) && !pinned.contains(piece.digest) {
-      try remove(piece.digest)
-      removed.append(piece)
-    }
-    return removed
   }
 
   /// Makes room for a piece that is about to be written.
@@ -76,22 +43,39 @@ extension ShardStore {
       return
     }
     let pieces = list()
+    var scan = PinScan(folder: pinFolder, skipping: pinName)
     var bytes = pieces.reduce(0) { $0 + $1.byteCount }
-    let free = pieces.filter { state.pins[$0.digest] == nil }
+    let free = pieces.filter { state.pins[$0.digest] == nil && !scan.contains($0.digest) }
     let inUse = bytes - free.reduce(0) { $0 + $1.byteCount }
-    guard inUse <= budget - wanted else {
-      throw ShardStoreError(
-        .overBudget,
-        "the \(entry.id) with \(entry.byteCount) bytes does not fit the budget of \(budget) bytes beside "
-          + "\(inUse + state.reservedBytes) bytes in use; raise the budget or remove it", path: directory)
-    }
+    let most = budget - wanted
+    guard inUse <= most else { throw overBudget(entry, budget, inUse + state.reservedBytes) }
     defer {
       state.scannedBytes = bytes
       state.insertedBytes = 0
     }
-    for piece in free where bytes > budget - wanted {
-      try remove(piece.digest)
-      bytes -= piece.byteCount
+    for piece in free where bytes > most {
+      if try removeUnused(piece, &scan, isPinnedHere: false) != .kept { bytes -= piece.byteCount }
+    }
+    // Some of them came into use meanwhile.
+    guard bytes <= most else { throw overBudget(entry, budget, bytes + state.reservedBytes) }
+  }
+
+  private func overBudget(_ entry: PieceEntry, _ budget: Int, _ inUse: Int) -> ShardStoreError {
+    ShardStoreError(
+      .overBudget,
+      "the \(entry.id) with \(entry.byteCount) bytes does not fit the budget of \(budget) bytes beside "
+        + "\(inUse) bytes in use; raise the budget or remove it", path: directory)
+  }
+
+  /// Removes a piece unless it is in use, here or by another process that says so even now.
+  func removeUnused(
+    _ piece: StoredPiece, _ scan: inout PinScan, isPinnedHere: @autoclosure () -> Bool
+  ) throws(ShardStoreError) -> Files.Removal {
+    let place = place(piece.digest)
+    return try Files.remove(place.name, in: place.folder) { _ in
+      if isPinnedHere() { return true }
+      scan.refresh()
+      return scan.contains(piece.digest)
     }
   }
 }

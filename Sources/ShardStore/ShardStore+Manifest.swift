@@ -27,6 +27,8 @@ extension ShardStore {
     let manifest = try PieceManifest.build(spec: spec, reader: reader, progress: progress)
     let bytes = CachedManifest(files: files, manifest: manifest).encoded()
     do {
+      // The folder may have been deleted since the store was opened.
+      try Files.makeFolder(manifestFolder)
       try bytes.withUnsafeBytes { try Files.writeWhole($0, as: name, in: manifestFolder) }
     } catch {
       warning("the model's hashes cannot be kept for the next start: \(error)")
@@ -34,7 +36,8 @@ extension ShardStore {
     return manifest
   }
 
-  private func cachedManifest(_ name: String) -> CachedManifest? {
+  /// The manifest in a file of that name; nil when there is none, or it is damaged.
+  func cachedManifest(_ name: String) -> CachedManifest? {
     let path = manifestFolder + "/" + name
     // A trillion parameters are some 30 000 pieces of 49 bytes each.
     guard let file = try? Files.open(path), let size = Files.status(file)?.byteCount, size <= 256 << 20 else {

@@ -1,6 +1,14 @@
 import Synchronization
 public import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// Pieces of weights on disk, named by the SHA-256 of their bytes, so that a restart need not fetch them again.
 ///
 /// Several processes may use one folder at once, and threads may share one value. The folder is a cache: whatever is in
@@ -8,12 +16,18 @@ public import Tensors
 ///
 ///     DIR/pieces/ab/abcdef...   the piece with the digest abcdef... (64 digits)
 ///     DIR/manifests/...         hashes of model files, see `manifest(for:reader:progress:)`
+///     DIR/pins/1234-...         what the process 1234 has in use, see `pin(_:)`
 ///
 /// Folders and files are made for their user only. The time of a piece's file says when it was last used.
 public final class ShardStore: Sendable {
-  struct State {
-    /// How often each piece is in use.
+  struct State: ~Copyable {
+    /// How often each piece is in use here.
     var pins: [Digest: Int] = [:]
+    /// The file that tells other processes so, locked; nil when there is nothing to tell, or no place for it.
+    var pinFile: Descriptor?
+    /// Whether that file is up to date.
+    var arePinsTold = true
+    var hasWarnedOfPins = false
     /// Bytes of the pieces at the last look at the folder, and those inserted since by this value.
     var scannedBytes: Int?
     var insertedBytes = 0
@@ -26,6 +40,8 @@ public final class ShardStore: Sendable {
   /// Most bytes that pieces may take; nil for no limit.
   public let budget: Int?
   let warning: @Sendable (String) -> Void
+  /// Name of the file with the pins of this value.
+  let pinName = PinList.fileName(processID: getpid())
   let state = Mutex(State())
 
   /// Opens a store, creating its folder if there is none, and removes what crashed writers left behind. A folder that
@@ -51,8 +67,14 @@ public final class ShardStore: Sendable {
       guard error.code == .notWritable, Files.isFolder(directory) else { throw error }
     }
     Files.removeLeftovers(in: manifestFolder)
+    Files.removeLeftovers(in: pinFolder)
     for folder in subfolders { Files.removeLeftovers(in: folder) }
   }
+
+  deinit { state.withLock { withdrawPins(&$0) } }
+
+  /// Whether there is a store's folder at `directory`; opening one would make it.
+  public static func exists(at directory: String) -> Bool { Files.isFolder(joined(directory, "pieces")) }
 
   /// Where the store is unless the user says otherwise: `$XDG_CACHE_HOME/shoal`, else `$HOME/.cache/shoal`; nil when
   /// neither is set to an absolute path (others do not count, as the XDG base directory specification says).
@@ -68,6 +90,7 @@ public final class ShardStore: Sendable {
 
   var pieceFolder: String { Self.joined(directory, "pieces") }
   var manifestFolder: String { Self.joined(directory, "manifests") }
+  var pinFolder: String { Self.joined(directory, "pins") }
 
   /// The folder of a piece, and its name there.
   func place(_ digest: Digest) -> (folder: String, name: String) {
@@ -142,10 +165,10 @@ extension ShardStore {
       Files.touch(place.folder + "/" + place.name)
       return false
     }
+    restorePins()
     try reserve(entry)
     do throws(ShardStoreError) {
-      try Files.makeFolder(place.folder)
-      try Files.writeWhole(bytes, as: place.name, in: place.folder)
+      try write(bytes, as: place.name, in: place.folder)
     } catch {
       state.withLock { $0.reservedBytes -= entry.byteCount }
       throw error
@@ -157,7 +180,32 @@ extension ShardStore {
     return true
   }
 
+  /// Writes a piece, making its folder, also when somebody deletes that meanwhile.
+  private func write(
+    _ bytes: UnsafeRawBufferPointer, as name: String, in folder: String
+  ) throws(ShardStoreError) {
+    for attempt in 1...3 {
+      do throws(ShardStoreError) {
+        try Files.makeFolder(folder)
+        return try Files.writeWhole(bytes, as: name, in: folder)
+      } catch {
+        if attempt == 3 || Files.isFolder(folder) { throw error }
+      }
+    }
+  }
+
   /// Removes a piece, in use or not; nothing happens when it is not there.
   /// - Throws: `notWritable` or `io`.
   public func remove(_ digest: Digest) throws(ShardStoreError) { try Files.remove(path(digest)) }
+
+  /// Removes a piece, in use or not, unless its bytes have the right hash after all: another process may have put a good
+  /// one in the place of what was read.
+  /// - Throws: `notWritable` or `io`.
+  func removeDamaged(_ entry: PieceEntry) throws(ShardStoreError) {
+    let place = place(entry.digest)
+    _ = try Files.remove(place.name, in: place.folder) { file in
+      guard Files.status(file)?.byteCount == entry.byteCount else { return false }
+      return (try? PieceHasher.digest(of: file, path: place.name)) == entry.digest
+    }
+  }
 }

@@ -63,8 +63,9 @@ public struct ShardStoreError: Error, Sendable, CustomStringConvertible {
     switch number {
     case ENOSPC, EDQUOT:
       self.init(
-        .noSpace, "\(action): \(reason); free space there, set a budget, or name another folder with --store",
-        path: path)
+        .noSpace,
+        "\(action): \(reason); free space there, such as with shoal shards prune, set a budget with --store-budget, or "
+          + "name another folder with --store", path: path)
     case EROFS, EACCES, EPERM:
       self.init(
         .notWritable, "\(action): \(reason); make the folder writable or name another one with --store", path: path)

@@ -29,7 +29,7 @@ public struct StoreSource: PieceSource {
   /// Removes the piece, so that a good one can take its place.
   public func reject(_ entry: PieceEntry) {
     do throws(ShardStoreError) {
-      try store.remove(entry.digest)
+      try store.removeDamaged(entry)
     } catch {
       store.warning("a damaged piece stays in the store: \(error)")
     }

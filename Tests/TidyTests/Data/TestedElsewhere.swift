@@ -47,6 +47,7 @@ enum TestedElsewhere {
     "ShardStore": [
       "ModelFolderTests": ["ModelFolderSource"],
       "PieceLoaderTests": ["ModelFileSource", "PieceSource", "StoreSource"],
+      "ShardStorePruneTests": ["PruneGoal"],
     ],
     "Tensors": [
       "ForwardTests": ["TypedIndex"],
