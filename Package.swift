@@ -41,9 +41,13 @@ let rooms: [Target] = [
   room("Wire", ["Cluster", "Scheduling", "ModelSpec", "Tensors"]),
   room("Transport", ["Wire", "Tensors", logging] + nio),
   room("Worker", ["Engine", "ShardStore", "Transport", "Wire", "Cluster", "Tensors", logging]),
+  room("JobStore", ["Scheduling", "Tensors"]),
   room(
     "Coordinator",
-    ["Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "Tensors", logging]),
+    [
+      "Transport", "Wire", "Cluster", "Scheduling", "ShardStore", "Tokenization", "JobStore", "ModelSpec", "Tensors",
+      logging,
+    ]),
 ]
 
 let package = Package(
@@ -73,19 +77,22 @@ let package = Package(
     tests("Wire", ["Cluster", "Tensors"]),
     tests("Transport", ["Wire", "Tensors"]),
     tests("Worker", ["Wire", "Tensors"]),
-    tests("Coordinator", ["Wire", "Tensors"]),
+    tests("JobStore", ["Scheduling", "Tensors"]),
+    tests("Coordinator", ["Cluster", "JobStore", "ModelSpec", "Wire", "Tensors"]),
     tests("shoal"),
     .testTarget(name: "TidyTests", swiftSettings: settings),
     .target(
       name: "ClusterTestKit",
       dependencies: [
-        "Cluster", "Coordinator", "GGUF", "Kernels", "ModelSpec", "Scheduling", "ShardStore", "Tensors", "Tokenization",
+        "Cluster", "Coordinator", "GGUF", "JobStore", "Kernels", "ModelSpec", "Scheduling", "ShardStore", "Tensors",
+        "Tokenization",
         "Transport", "Wire", "Worker", logging,
       ], path: "Tests/ClusterTestKit", swiftSettings: settings),
     .testTarget(
       name: "SimulationTests",
       dependencies: [
-        "ClusterTestKit", "Cluster", "Coordinator", "Engine", "Kernels", "ModelSpec", "Scheduling", "ShardStore",
+        "ClusterTestKit", "Cluster", "Coordinator", "Engine", "JobStore", "Kernels", "ModelSpec", "Scheduling",
+        "ShardStore",
         "Tensors", "Transport", "Wire", "Worker",
       ], swiftSettings: settings),
   ]

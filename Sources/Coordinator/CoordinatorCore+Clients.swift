@@ -46,7 +46,8 @@ extension CoordinatorCore {
       if client.jobs[job] != nil { cancel(job, now: now) }
     case .attach(let attach): attached(attach, link)
     case .cancelJob(let cancellation): cancelled(cancellation, link, now: now)
-    case .jobsRequest(let question): send(.jobList(JobList(request: question.request, jobs: jobDescriptions())), on: link)
+    case .jobsRequest(let question):
+      send(.jobList(JobList(request: question.request, jobs: jobDescriptions())), on: link)
     case .topologyRequest(let question): send(.topologyStatus(topologyStatus(question.request)), on: link)
     case .loadRequest(let question): askForLoad(question.request, link, now: now)
     case .ping(let heartbeat): send(.pong(heartbeat), on: link)

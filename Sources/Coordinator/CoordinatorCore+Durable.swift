@@ -98,13 +98,16 @@ extension CoordinatorCore {
   }
 
   private mutating func write(_ entries: [JournalEntry]) {
-    directives.append(.journal(entries, durable.newTicket(.progress)))
+    var before: [JobID: Int] = [:]
+    for case .tokens(let job, let first, _, _) in entries { before[job] = first }
+    directives.append(.journal(entries, durable.newTicket(.progress(before))))
   }
 
   /// What was written down is on disk, or cannot be.
   mutating func journaled(_ ticket: UInt64, _ error: JournalError?, now: ContinuousClock.Instant) {
     guard let write = durable.writes.removeValue(forKey: ticket) else { return }
     if let error { note("the journal: \(error)") }
+    if case .progress(let before) = write, error != nil { return writeAgain(from: before, now: now) }
     guard case .accepted(let id, let request, let accepted, let link, let number) = write else { return }
     if let error {
       return decline(number, link, CoordinatorError(.busy, "the job could not be written down: \(error)"))
@@ -113,6 +116,16 @@ extension CoordinatorCore {
     // Its client is told the id and nothing more, unless it attaches.
     jobs[id]?.listeners = []
     jobs[id]?.stored = JobState.StoredProgress(accepted: accepted)
+  }
+
+  /// What could not be written is tried again with what comes; a job that has ended meanwhile is generated again after
+  /// the next start, to the same tokens.
+  private mutating func writeAgain(from before: [JobID: Int], now: ContinuousClock.Instant) {
+    for (job, count) in before {
+      guard let stored = jobs[job]?.stored else { continue }
+      jobs[job]?.stored?.tokenCount = min(count, stored.tokenCount)
+      durable.nextCheckpoint = now + configuration.timeouts.checkpoint
+    }
   }
 
   /// Writes down what durable jobs have generated.
@@ -132,7 +145,8 @@ extension CoordinatorCore {
 
   private static func tokens(of job: JobState, from first: Int) -> JournalEntry {
     .tokens(
-      job.id, first: first, tokens: Array(job.tokens[first...]), logProbabilities: Array(job.logProbabilities[first...]))
+      job.id, first: first, tokens: Array(job.tokens[first...]), logProbabilities: Array(job.logProbabilities[first...])
+    )
   }
 
   mutating func storeEnd(of job: JobState, _ summary: JobSummary) {
@@ -245,7 +259,8 @@ extension CoordinatorCore {
       let reason = state == .waiting || !canStep ? waitingReason : ""
       all.append(
         JobDescription(
-          job: job.id.rawValue, state: state, tokens: job.tokens.count, created: UInt64(max(0, stored.accepted.created)),
+          job: job.id.rawValue, state: state, tokens: job.tokens.count,
+          created: UInt64(max(0, stored.accepted.created)),
           reason: job.end == nil ? reason : ""))
     }
     for job in durable.ended.values {

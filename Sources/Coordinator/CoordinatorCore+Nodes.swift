@@ -68,7 +68,8 @@ extension CoordinatorCore {
   /// Tries to reach a node again, after a pause that grows with its failures.
   mutating func retryLater(_ node: NodeID, now: ContinuousClock.Instant, atLeast pause: Duration = .zero) {
     guard var state = nodes[node] else { return }
-    let wait = min(configuration.timeouts.redial * Double(1 << min(state.failures, 3)), configuration.timeouts.redial * 10)
+    let wait = min(
+      configuration.timeouts.redial * Double(1 << min(state.failures, 3)), configuration.timeouts.redial * 10)
     state.failures += 1
     state.phase = .waitingToRedial(now + max(wait, pause))
     nodes[node] = state

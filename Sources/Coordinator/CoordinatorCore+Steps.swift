@@ -92,7 +92,8 @@ extension CoordinatorCore {
   private mutating func giveUpOften(_ batch: StepBatch) {
     for entry in batch.entries where scheduler.interruptions(of: entry.sequence) > Self.interruptionLimit {
       let error = CoordinatorError(
-        .stepFailed, "its steps were interrupted \(Self.interruptionLimit) times in a row; the last placement is "
+        .stepFailed,
+        "its steps were interrupted \(Self.interruptionLimit) times in a row; the last placement is "
           + "\(epoch)")
       let job = JobID(rawValue: entry.sequence.rawValue)
       if jobs[job]?.end == nil { fail(job, error) }

@@ -8,8 +8,8 @@ struct DurableJobs {
   enum Write {
     /// A job was taken in, and its client waits for the answer.
     case accepted(JobID, JobRequest, AcceptedJob, client: LinkID, request: UInt64)
-    /// Tokens, or the end of jobs.
-    case progress
+    /// Tokens, or the end of jobs; with how many tokens of each job were on disk before.
+    case progress([JobID: Int])
   }
 
   /// The next job's number.

@@ -65,7 +65,8 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   public var payloadLimit: Int {
     switch self {
     case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel,
-      .nodeLost, .release, .moveKeyValues, .useRequest, .jobsRequest, .attach, .cancelJob, .topologyRequest, .loadRequest:
+      .nodeLost, .release, .moveKeyValues, .useRequest, .jobsRequest, .attach, .cancelJob, .topologyRequest,
+      .loadRequest:
       64
     case .progress, .prepared, .counters, .pieceRequest: 256
     case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .peerUnreachable, .jobFailed,

@@ -249,4 +249,3 @@ public struct PrepareFailed: WireMessage {
     sentence = try reader.string("sentence")
   }
 }
-

@@ -54,7 +54,9 @@ struct AnswerTimes {
   /// Parts of steps that ended long ago without an answer from the node itself (others answered in its place).
   private mutating func prune(before key: ExchangeKey) {
     guard open.count >= Self.openLimit else { return }
-    open = open.filter { $0.key.key.step.rawValue &+ UInt64(Self.openLimit) > key.step.rawValue && $0.value.lateAt != nil }
+    open = open.filter {
+      $0.key.key.step.rawValue &+ UInt64(Self.openLimit) > key.step.rawValue && $0.value.lateAt != nil
+    }
   }
 
   private static let openLimit = 1024

@@ -87,7 +87,8 @@ final class WorkerOutlet: EngineOutlet {
       stream: request.key.step.rawValue, payloadBytes: byteCount
     ) { target in
       CombineWriter.write(
-        target, layer: request.key.layer, pass: request.key.pass, part: request.part, sums: sums, rowCount: request.rowCount,
+        target, layer: request.key.layer, pass: request.key.pass, part: request.part, sums: sums,
+        rowCount: request.rowCount,
         hiddenSize: width)
     }
   }

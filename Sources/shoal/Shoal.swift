@@ -10,7 +10,8 @@ struct Shoal: ParsableCommand {
     abstract: "Run large Mixture-of-Experts models on several cheap machines together.",
     version: release,
     subcommands: [
-      GenerateCommand.self, WorkerCommand.self, ServeCommand.self, TopologyCommand.self, LogitsCommand.self,
+      GenerateCommand.self, WorkerCommand.self, ServeCommand.self, SubmitCommand.self, JobsCommand.self,
+      AttachCommand.self, CancelCommand.self, TopologyCommand.self, LogitsCommand.self,
       PerplexityCommand.self, TokenizeCommand.self,
     ])
 

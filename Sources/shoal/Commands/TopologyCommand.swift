@@ -3,11 +3,14 @@ import Cluster
 import Foundation
 import GGUF
 import ModelSpec
+import Tensors
+import Wire
 
 /// Tools for topology files.
 struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "topology", abstract: "Validate and draw topology files.", subcommands: [Check.self, Show.self])
+    commandName: "topology", abstract: "Validate, draw, compare and propose topology files.",
+    subcommands: [Check.self, Show.self, Diff.self, Plan.self])
 
   /// A topology, placed on its model.
   struct Placed {
@@ -16,6 +19,7 @@ struct TopologyCommand: ParsableCommand {
     let placement: Placement
     let context: Int
     let memory: MemoryPlan
+    let sizes: ModelSizes
 
     init(path: String, model: String?) throws {
       topology = try TopologyFile.read(path)
@@ -23,8 +27,9 @@ struct TopologyCommand: ParsableCommand {
       facts = ModelFacts(spec)
       placement = try topology.place(facts)
       context = try topology.contextLength(for: facts)
+      sizes = ModelSizes(spec, keyValueType: topology.keyValueType.value)
       memory = MemoryPlan(
-        placement: placement, facts: facts, sizes: ModelSizes(spec, keyValueType: topology.keyValueType.value),
+        placement: placement, facts: facts, sizes: sizes,
         context: context, sequences: topology.sequences.value, rows: ClusterPlan.subBatchRows)
       try memory.check(topology)
     }
@@ -52,10 +57,13 @@ struct TopologyCommand: ParsableCommand {
   }
 
   struct Show: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Draw who holds what, with bytes per node.")
+    static let configuration = CommandConfiguration(
+      abstract: "Draw who holds what, with bytes per node; with --coordinator, what a running cluster does.")
 
     @Argument(help: "The topology file.")
     var file = "topology.json"
+    @Option(help: "A running coordinator (shoal serve) at HOST:PORT, whose placement is shown instead of a file's.")
+    var coordinator: String?
     @Option(help: "The GGUF file, instead of the topology's model.")
     var model: String?
     @Flag(help: "A JSON object instead of a drawing.")
@@ -63,12 +71,23 @@ struct TopologyCommand: ParsableCommand {
 
     func run() throws {
       try withExitStatus {
+        if let coordinator { return try showRunning(coordinator) }
         let placed = try Placed(path: file, model: model)
         let report = TopologyReport(
           topology: placed.topology, placement: placed.placement, facts: placed.facts, context: placed.context,
           memory: placed.memory)
         try Console.write(json ? try encoded(report) : TopologyDrawing(report).text)
       }
+    }
+
+    private func showRunning(_ address: String) throws {
+      var option = CoordinatorOption()
+      option.coordinator = address
+      guard case .topologyStatus(let status) = try option.ask(.topologyRequest(JobsRequest(request: 1))) else {
+        throw InputError(.software, "the coordinator answered something else than was asked")
+      }
+      let text = TopologyStatusText(status)
+      try Console.write(json ? try text.json() : text.text)
     }
 
     private func encoded(_ report: TopologyReport) throws -> String {

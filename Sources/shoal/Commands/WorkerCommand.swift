@@ -67,11 +67,18 @@ struct WorkerCommand: ParsableCommand {
     let data = TCPDataPlane()
     let waker = data.waker
     let mailbox = Mailbox<WorkerEvent>(capacity: 1 << 16) { waker.wake() }
-    let control = TCPControlPlane(logger: logger) { mailbox.post(.control($0)) }
+    let control = TCPControlPlane(logger: logger, pulse: configuration.pulse) { mailbox.post(.control($0)) }
+    let pieces = PieceServer(read: reader(configuration))
     let acceptor = try Acceptor(
       listen: address, logger: logger,
-      handlers: [.control: { control.adopt($0, remote: $1) }, .data: data.adopt, .weights: weights.adopt])
-    defer { acceptor.stop() }
+      handlers: [
+        .control: { control.adopt($0, remote: $1) }, .data: data.adopt, .weights: weights.adopt,
+        .pieces: pieces.adopt,
+      ])
+    defer {
+      acceptor.stop()
+      pieces.stop()
+    }
     try SignalWatch.start { _ in mailbox.post(.stop) }
     if parentPipe { try ParentPipe.watch() }
     try announce(acceptor.address)
@@ -82,7 +89,7 @@ struct WorkerCommand: ParsableCommand {
     ).run()
   }
 
-  /// Store first, then local model files, then the coordinator.
+  /// Store first, then local model files, then other workers, then the coordinator.
   private func loader(
     _ configuration: WorkerConfiguration, _ weights: WeightConnection, _ arena: WeightArena
   ) -> ShareLoader {
@@ -91,12 +98,22 @@ struct WorkerCommand: ParsableCommand {
     let store = configuration.store
     return ShareLoader(
       arena: arena, store: store,
-      sources: { header in
+      sources: { request in
         var sources: [any PieceSource] = []
         if let store { sources.append(StoreSource(store)) }
-        sources += folders.map { ModelFolderSource($0, headerDigest: header.digest) }
+        sources += folders.map { ModelFolderSource($0, headerDigest: request.header.digest) }
+        if let peers = request.peers, !peers.holders.isEmpty { sources.append(PeerSource(peers)) }
         return sources + [CoordinatorSource(weights)]
       }, warning: warning)
+  }
+
+  /// Gives other workers what this one has in memory.
+  private func reader(_ configuration: WorkerConfiguration) -> PieceServer.Reader {
+    { [shelf = configuration.shelf] _, piece, digest, offset, target in
+      guard shelf.read(digest, offset: offset, into: target) else {
+        throw InputError(.unavailable, "the \(piece) is not here any more")
+      }
+    }
   }
 
   /// A parent reads the address from standard output; for people it stands on standard error.

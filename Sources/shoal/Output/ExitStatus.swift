@@ -2,6 +2,7 @@ import ArgumentParser
 import Cluster
 import Coordinator
 import GGUF
+import JobStore
 import Kernels
 import ModelSpec
 import Scheduling
@@ -34,11 +35,21 @@ enum ExitStatus: Int32 {
       case let error as InputError: error.status
       case let error as CoordinatorError: Self.status(of: error.code)
       case let error as ShardStoreError: error.code == .modelChanged ? .badData : .ioError
+      case let error as JournalError: Self.status(of: error.code)
       case is ModelSpecError, is TopologyError, is TokenizationError: .badData
       case is SchedulingError, is KernelError: .usage
       case is TransportError: .unavailable
       default: .software
       }
+  }
+
+  private static func status(of code: JournalError.Code) -> ExitStatus {
+    switch code {
+    case .inUse, .busy, .closed: .unavailable
+    case .notAJournal, .unknownVersion, .damaged, .badFormat, .contradiction, .overLimit: .badData
+    case .notWritable: .cannotCreate
+    case .io, .noSpace: .ioError
+    }
   }
 
   private static func status(of code: CoordinatorError.Code) -> ExitStatus {

@@ -7,12 +7,15 @@ import Wire
 enum StatusPrinter {
   private static let loading = Mutex<[NodeID: Progress]>([:])
 
-  static func print(_ status: CoordinatorStatus) {
+  /// - Parameter isShown: whether losses are worth a line.
+  static func print(_ status: CoordinatorStatus, isShown: Bool = false) {
     switch status {
     case .progress(let node, let progress): show(node, progress)
     case .ready: Console.clearProgress()
     case .note(let text): Console.error("shoal: \(text)")
-    case .reaching, .joined, .prepared, .failed: break
+    case .lost(let node, let reason) where isShown: Console.error("shoal: \(node) is lost: \(reason)")
+    case .waiting(let reason) where isShown: Console.error("shoal: \(reason)")
+    default: break
     }
   }
 

@@ -23,13 +23,17 @@ struct ClusterPlan {
   /// Rows of a pass: large enough to use weights well, small enough that a decode step does not wait long behind it.
   static let subBatchRows = 128
 
+  /// Reads the model of a topology that has been read.
+  init(_ topology: Topology, _ options: ClusterOptions) throws {
+    try self.init(
+      topology, model: LoadedModel(path: options.model ?? topology.modelPath, store: options.openStore()), options)
+  }
+
   /// Reads topology and model.
   init(_ options: ClusterOptions) throws {
     switch options.source {
     case .topology(let path):
-      let topology = try TopologyFile.read(path)
-      try self.init(
-        topology, model: LoadedModel(path: options.model ?? topology.modelPath, store: options.openStore()), options)
+      try self.init(TopologyFile.read(path), options)
     case .model(let path):
       try self.init(model: LoadedModel(path: path, store: options.openStore()), settings: nil, options)
     case .modelOfTopology(let path):
@@ -80,21 +84,19 @@ struct ClusterPlan {
   }
 
   /// What the coordinator is made from.
-  /// - Parameter addresses: where each node listens; nil for those that are told later.
   func configuration(
-    cluster: ClusterID, term: CoordinatorTerm, addresses: [NodeID: HostPort], advertised: [NodeID: HostPort] = [:]
+    cluster: ClusterID, term: CoordinatorTerm, desired: DesiredCluster
   ) -> CoordinatorConfiguration {
-    let nodes = placement.nodes.enumerated().map { index, id in
-      NodePlan(
-        id: id, address: addresses[id], advertised: advertised[id],
-        pieces: model.descriptions(placement.pieces(for: NodeIndex(index), spec: model.spec)))
-    }
+    let pieces = model.manifest.pieces.map(\.id)
+    var descriptions: [PieceID: PieceDescription] = [:]
+    for piece in model.descriptions(pieces) { descriptions[piece.piece] = piece }
     return CoordinatorConfiguration(
       cluster: cluster, term: term, numericsVersion: Kernels.numericsVersion, software: Shoal.release,
       model: ModelPlan(
         id: model.manifest.modelID, header: model.header, tokenizer: model.tokenizer,
-        vocabularySize: model.spec.hyperparameters.vocabularySize),
-      placement: placement, nodes: nodes, kvType: kvType, combine: combine, context: context, sequences: sequences,
-      prefillChunk: prefillChunk, subBatchRows: min(Self.subBatchRows, prefillChunk))
+        vocabularySize: model.spec.hyperparameters.vocabularySize, facts: ModelFacts(model.spec),
+        sizes: ModelSizes(model.spec, keyValueType: kvType), pieces: descriptions),
+      desired: desired, kvType: kvType, combine: combine, context: context, prefillChunk: prefillChunk,
+      subBatchRows: min(Self.subBatchRows, prefillChunk))
   }
 }

@@ -25,7 +25,7 @@ enum ClusterStarter {
     guard let topology = plan.topology else {
       return try InProcessCluster.start(plan, kernels: kernels, threads: options.threads ?? coreCount)
     }
-    return try TopologyCluster.start(plan, topology, options, status: StatusPrinter.print)
+    return try TopologyCluster.start(plan, topology, options) { StatusPrinter.print($0, isShown: true) }
   }
 
   /// Cores this process may use.

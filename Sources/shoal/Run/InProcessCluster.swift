@@ -19,8 +19,9 @@ enum InProcessCluster {
     let worker = try startWorker(plan, network, address, kernels: kernels, threads: threads)
     let handle = CoordinatorHandle()
     let plane = InProcessControlPlane(network: network, name: "coordinator", sink: handle.controlSink)
-    let setup = plan.configuration(
-      cluster: .random(), term: CoordinatorTerm(rawValue: 1), addresses: [node: address])
+    let desired = DesiredCluster(
+      placement: plan.placement, nodes: [NodePlan(id: node, address: address)], sequences: plan.sequences)
+    let setup = plan.configuration(cluster: .random(), term: CoordinatorTerm(rawValue: 1), desired: desired)
     let coordinator = try PlatformThread {
       CoordinatorShell(handle: handle, configuration: setup, plane: plane, weights: NoWeightSupply()) {
         StatusPrinter.print($0)
@@ -42,7 +43,8 @@ enum InProcessCluster {
     let data = InProcessDataPlane(network: network, node: node)
     let waker = data.waker
     let mailbox = Mailbox<WorkerEvent>(capacity: 1 << 16) { waker.wake() }
-    let control = InProcessControlPlane(network: network, name: node.rawValue, address: address) {
+    let pulse = configuration.pulse
+    let control = InProcessControlPlane(network: network, name: node.rawValue, address: address, pulse: pulse) {
       mailbox.post(.control($0))
     }
     let thread = try PlatformThread {

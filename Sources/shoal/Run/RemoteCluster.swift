@@ -6,7 +6,7 @@ import Transport
 enum RemoteCluster {
   static func start(_ address: HostPort) throws -> RunningCluster {
     let handle = CoordinatorClient.Handle()
-    let plane = TCPControlPlane(logger: .shoal, sink: handle.controlSink)
+    let plane = TCPControlPlane(logger: .shoal, pulse: nil, sink: handle.controlSink)
     let thread = try PlatformThread {
       CoordinatorClient(handle: handle, plane: plane, address: address, software: Shoal.release).run()
     }

@@ -6,13 +6,19 @@ import Transport
 /// A cluster that takes jobs; `stop` ends everything this process started for it.
 final class RunningCluster: Sendable {
   let submitter: any JobSubmitting
+  /// The coordinator of this process; nil when it is elsewhere.
+  let handle: CoordinatorHandle?
   /// Where clients are taken in; nil when they are not.
   let address: HostPort?
   private let stopAll: @Sendable () -> Void
   private let isStopped = Mutex(false)
 
-  init(submitter: any JobSubmitting, address: HostPort? = nil, stop: @escaping @Sendable () -> Void) {
+  init(
+    submitter: any JobSubmitting, handle: CoordinatorHandle? = nil, address: HostPort? = nil,
+    stop: @escaping @Sendable () -> Void
+  ) {
     self.submitter = submitter
+    self.handle = handle
     self.address = address
     stopAll = stop
   }
