@@ -32,8 +32,14 @@ extension Placement {
   /// Whether another placement puts every layer and expert on nodes of the same names.
   ///
   /// Epochs, the order of nodes, nodes that hold nothing and boundaries between stages that are held alike do not count.
-  public func hasSameShape(as other: Placement) -> Bool {
+  /// - Parameter facts: the model's, which both placements fit, to leave out experts that a layer does not have; they
+  ///   matter where layers differ in their number.
+  public func hasSameShape(as other: Placement, facts: ModelFacts? = nil) -> Bool {
     guard layerCount == other.layerCount else { return false }
+    if let facts {
+      let names = nodes + other.nodes.filter { index(of: $0) == nil }
+      return LayerGrid(self, nodes: names, facts: facts) == LayerGrid(other, nodes: names, facts: facts)
+    }
     let cuts = Set((stages + other.stages).map(\.layers.lowerBound))
     return cuts.allSatisfy { layer in
       guard let mine = stage(of: layer), let theirs = other.stage(of: layer) else { return false }

@@ -57,6 +57,15 @@ import Testing
     #expect(!shorter.hasSameShape(as: placed) && !placed.hasSameShape(as: shorter))
   }
 
+  @Test("with the model at hand, experts that a layer does not have make no other shape")
+  func shapesOfUnevenLayers() {
+    let cut = Placement(single: "a", facts: model.facts).refined(at: [1, 3], facts: model.facts)
+    let whole = Placement(single: "a", facts: model.facts)
+    #expect(!cut.hasSameShape(as: whole) && cut.hasSameShape(as: whole, facts: model.facts))
+    let other = Placement(single: "b", facts: model.facts)
+    #expect(!cut.hasSameShape(as: other, facts: model.facts))
+  }
+
   @Test("cutting stages moves nothing, also where layers differ in experts")
   func refining() {
     var random = SeededGenerator(seed: 31)

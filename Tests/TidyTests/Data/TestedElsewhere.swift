@@ -5,6 +5,7 @@ enum TestedElsewhere {
     "Cluster": [
       "PlacementChangeTests": ["PlacementChangeReport"],
       "PlacementChangesTests": ["LayerGrid", "MemoryMeter"],
+      "RecoveryPlanTests": ["RecoveryDealer", "RecoverySearch"],
       "TransitionPlanTests": ["TransitionSearch"],
     ],
     "Coordinator": [
