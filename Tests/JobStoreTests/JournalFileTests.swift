@@ -84,7 +84,7 @@ struct JournalFileTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: root.path) == ["lock"])
   }
 
-  /// A small file system in memory, where one may be mounted.
+  /// Puts a small file system in memory there, where that is allowed.
   private static func mountSmall(_ path: String) -> Bool {
     #if canImport(Glibc) || canImport(Musl)
       mount("tmpfs", path, "tmpfs", 0, "size=64k") == 0
@@ -93,11 +93,17 @@ struct JournalFileTests {
     #endif
   }
 
+  private static func unmount(_ path: String) {
+    #if canImport(Glibc) || canImport(Musl)
+      umount2(path, Int32(MNT_DETACH))
+    #endif
+  }
+
   @Test("a disk that is really full is said, and the journal goes on when there is room; where a tmpfs can be mounted")
   func reallyFull() throws {
     let root = try TemporaryFolder()
     guard Self.mountSmall(root.path) else { return }
-    defer { umount2(root.path, 2) }
+    defer { Self.unmount(root.path) }
     var random = SplitMix(3)
     let filler = root.path + "/filler"
     do {

@@ -23,6 +23,12 @@ enum TestedElsewhere {
       "GGUFMetadataTests": ["GGUFError"],
       "GGUFWriterTests": ["GGUFEncoder", "SplitPart"],
     ],
+    "JobStore": [
+      "EntryFormatTests": ["EntryReader"],
+      "JournalReaderTests": ["JournalError"],
+      "JournalTests": ["OpenJobs"],
+      "StateFolderTests": ["SystemFile"],
+    ],
     "Kernels": [
       "DequantizeTests": ["HalfFloat"],
       "KernelsRowsTests": ["Lanes", "ScalarKernels"],
