@@ -42,6 +42,8 @@ extension WorkerShell {
       guard running != nil else { return }
       logger.warning("a peer is lost", metadata: ["peer": "\(name(of: peer))", "reason": "\(error)"])
       send(.peerLost(PeerLost(node: peer, sentence: "\(error)")))
+    case .reached, .unreachable:
+      break
     case .frame(let peer, let header, let payload):
       do {
         try handle(header, payload, from: peer)
