@@ -27,8 +27,13 @@ final class ControlLinks: Sendable {
 
   private let state = Mutex(State())
   private let sink: ControlSink
+  /// What pings are answered with; nil when the sink answers them.
+  private let pulse: Pulse?
 
-  init(sink: @escaping ControlSink) { self.sink = sink }
+  init(pulse: Pulse?, sink: @escaping ControlSink) {
+    self.pulse = pulse
+    self.sink = sink
+  }
 
   var counters: TrafficCounters { state.withLock { $0.counters } }
 
@@ -131,7 +136,18 @@ final class ControlLinks: Sendable {
 
   func received(_ id: LinkID, _ header: FrameHeader, _ message: ControlMessage) {
     guard state.withLock({ $0.links[id] != nil }) else { return }
+    if let pulse, case .ping(let ping) = message {
+      return answer(ping, header, with: pulse, on: id)
+    }
     sink(.received(id, header, message))
+  }
+
+  private func answer(_ ping: Heartbeat, _ header: FrameHeader, with pulse: Pulse, on id: LinkID) {
+    do throws(WireError) {
+      send(try pulse.answer(ping).frame(epoch: header.epoch, term: header.term), on: id)
+    } catch {
+      fail(id, TransportError(error, from: "answer on \(id)"))
+    }
   }
 
   /// Remembers why the channel is about to be closed.

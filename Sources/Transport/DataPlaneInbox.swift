@@ -5,30 +5,44 @@
 #endif
 import Synchronization
 
-/// What other threads may give to a data plane: accepted sockets, and a wake-up.
+/// What other threads may give to a data plane: accepted sockets, addresses that were looked up, and a wake-up.
 final class DataPlaneInbox: Waker {
+  /// What a lookup of a host name found.
+  typealias Lookup = (address: HostPort, found: Result<[SocketAddress], TransportError>)
+
+  private struct News {
+    var sockets: [(descriptor: Int32, remote: String)] = []
+    var lookups: [Lookup] = []
+  }
+
   let pipe = PipeWaker()
-  private let sockets = Mutex<[(descriptor: Int32, remote: String)]>([])
-  private let hasSockets = Atomic<Bool>(false)
+  private let news = Mutex(News())
+  private let hasNews = Atomic<Bool>(false)
 
   deinit {
-    for (descriptor, _) in sockets.withLock({ $0 }) { close(descriptor) }
+    for (descriptor, _) in news.withLock({ $0.sockets }) { close(descriptor) }
   }
 
   func wake() { pipe.wake() }
 
   func add(_ descriptor: Int32, _ remote: String) {
-    sockets.withLock { $0.append((descriptor, remote)) }
-    hasSockets.store(true, ordering: .releasing)
+    news.withLock { $0.sockets.append((descriptor, remote)) }
+    hasNews.store(true, ordering: .releasing)
     pipe.wake()
   }
 
-  /// The sockets that have come since the last call.
-  func takeSockets() -> [(descriptor: Int32, remote: String)] {
-    guard hasSockets.exchange(false, ordering: .acquiringAndReleasing) else { return [] }
-    return sockets.withLock { sockets in
-      defer { sockets = [] }
-      return sockets
+  func add(_ lookup: Lookup) {
+    news.withLock { $0.lookups.append(lookup) }
+    hasNews.store(true, ordering: .releasing)
+    pipe.wake()
+  }
+
+  /// What has come since the last call.
+  func take() -> (sockets: [(descriptor: Int32, remote: String)], lookups: [Lookup]) {
+    guard hasNews.exchange(false, ordering: .acquiringAndReleasing) else { return ([], []) }
+    return news.withLock { news in
+      defer { news = News() }
+      return (news.sockets, news.lookups)
     }
   }
 }

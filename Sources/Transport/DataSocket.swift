@@ -20,7 +20,7 @@ final class DataSocket {
   /// Whether the system is still connecting it.
   var isConnecting = false
   /// Whether the peer's preface has still to come.
-  private var needsPreface: Bool
+  private(set) var needsPreface: Bool
 
   init(_ descriptor: Int32, remote: String, needsPreface: Bool) {
     self.descriptor = descriptor
@@ -52,6 +52,13 @@ final class DataSocket {
 
   /// Ends the connection now; the descriptor itself goes with its last user.
   func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+  /// Whether the peer has closed it already and there is nothing more to read.
+  var isOver: Bool {
+    var byte: UInt8 = 0
+    let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+    return count == 0 || (count < 0 && !SystemError.last.wouldBlock && !SystemError.last.isInterrupt)
+  }
 
   /// Gives the network as much of the queue as it takes.
   func flush() throws(TransportError) {

@@ -10,11 +10,15 @@ public final class InProcessControlPlane: ControlPlane {
   /// - Parameters:
   ///   - name: what `InProcessNetwork.cut` and packets call this plane.
   ///   - address: where others can dial it; nil when nobody needs to.
+  ///   - pulse: answers pings at once and without the sink; without it they are given to the sink.
   ///   - sink: called on the thread of whoever caused the event.
-  public init(network: InProcessNetwork, name: String, address: HostPort? = nil, sink: @escaping ControlSink) {
+  public init(
+    network: InProcessNetwork, name: String, address: HostPort? = nil, pulse: Pulse? = nil, sink: @escaping ControlSink
+  ) {
     self.network = network
     self.name = name
-    let isNew = network.state.withLock { $0.control.register(name, address, sink) }
+    let endpoint = InProcessControlState.Endpoint(address: address, pulse: pulse, sink: sink)
+    let isNew = network.state.withLock { $0.control.register(name, endpoint) }
     precondition(isNew, "two in-process control planes named \(name)")
   }
 
@@ -50,6 +54,7 @@ public final class InProcessControlPlane: ControlPlane {
 struct InProcessControlState {
   struct Endpoint {
     let address: HostPort?
+    let pulse: Pulse?
     let sink: ControlSink
     var counters = TrafficCounters()
   }
@@ -65,9 +70,9 @@ struct InProcessControlState {
   var sides: [LinkID: Side] = [:]
   private var nextLink: UInt64 = 1
 
-  mutating func register(_ name: String, _ address: HostPort?, _ sink: @escaping ControlSink) -> Bool {
+  mutating func register(_ name: String, _ endpoint: Endpoint) -> Bool {
     guard endpoints[name] == nil else { return false }
-    endpoints[name] = Endpoint(address: address, sink: sink)
+    endpoints[name] = endpoint
     return true
   }
 
@@ -119,7 +124,11 @@ extension InProcessNetwork.State {
         try packet.header.check(payload: payload)
         return try ControlMessage(type: packet.header.type, payload: payload)
       }
-      emit(.received(link, packet.header, message), to: side.owner)
+      if case .ping(let ping) = message, let pulse = control.endpoints[side.owner]?.pulse {
+        sendControl(pulse.answer(ping), packet.header.epoch, packet.header.term, on: link, from: side.owner)
+      } else {
+        emit(.received(link, packet.header, message), to: side.owner)
+      }
     } catch {
       closeControl(link, from: side.owner, TransportError(error, from: side.other))
     }

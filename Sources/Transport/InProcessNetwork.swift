@@ -84,10 +84,11 @@ public final class InProcessNetwork: Sendable {
     }
   }
 
-  /// Lets connections be made again.
+  /// Lets connections be made again; data connections that `reach` asked for are made at once.
   public func heal(_ first: String, _ second: String) {
     change { state in
       _ = state.partitions.remove([first, second])
+      state.connectData([NodeID(first), NodeID(second)])
     }
   }
 

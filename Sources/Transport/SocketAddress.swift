@@ -12,22 +12,30 @@ struct SocketAddress: Sendable {
 
   /// Addresses of a host and port; numbers are read at once, names are looked up, which may take time.
   static func resolve(_ address: HostPort, passive: Bool = false) throws(TransportError) -> [SocketAddress] {
-    for flags in [AI_NUMERICHOST, 0] {
-      var hints = addrinfo()
-      hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-      hints.ai_flags = flags | AI_NUMERICSERV | (passive ? AI_PASSIVE : 0)
-      var list: UnsafeMutablePointer<addrinfo>?
-      guard getaddrinfo(address.host, String(address.port), &hints, &list) == 0 else { continue }
-      defer { if let list { freeaddrinfo(list) } }
-      var result: [SocketAddress] = []
-      var next = list
-      while let info = next?.pointee {
-        if let pointer = info.ai_addr { result.append(SocketAddress(pointer, info.ai_addrlen)) }
-        next = info.ai_next
-      }
-      if !result.isEmpty { return result }
-    }
+    let flags = passive ? AI_PASSIVE : 0
+    var found = list(address, AI_NUMERICHOST | flags)
+    if found.isEmpty { found = list(address, flags) }
+    guard found.isEmpty else { return found }
     throw TransportError(.badAddress, "no machine is known by the name of \"\(address.host)\": check the address")
+  }
+
+  /// The address of a host given in numbers, at once; nil for a name.
+  static func numeric(_ address: HostPort) -> SocketAddress? { list(address, AI_NUMERICHOST).first }
+
+  private static func list(_ address: HostPort, _ flags: Int32) -> [SocketAddress] {
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_flags = flags | AI_NUMERICSERV
+    var list: UnsafeMutablePointer<addrinfo>?
+    guard getaddrinfo(address.host, String(address.port), &hints, &list) == 0 else { return [] }
+    defer { if let list { freeaddrinfo(list) } }
+    var result: [SocketAddress] = []
+    var next = list
+    while let info = next?.pointee {
+      if let pointer = info.ai_addr { result.append(SocketAddress(pointer, info.ai_addrlen)) }
+      next = info.ai_next
+    }
+    return result
   }
 
   private init(_ pointer: UnsafePointer<sockaddr>, _ length: socklen_t) {

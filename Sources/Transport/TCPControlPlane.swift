@@ -5,16 +5,19 @@ private import Synchronization
 public import Tensors
 public import Wire
 
-/// Control connections over TCP. SwiftNIO moves the bytes and finds the frames; nothing else happens on its threads.
+/// Control connections over TCP. SwiftNIO moves the bytes, finds the frames and answers pings; nothing else
+/// happens on its thread.
 public final class TCPControlPlane: ControlPlane {
   private let group: MultiThreadedEventLoopGroup
   private let links: ControlLinks
   private let logger: Logger
 
-  /// - Parameter sink: called on a thread of SwiftNIO's; must not block.
-  public init(logger: Logger, sink: @escaping ControlSink) {
+  /// - Parameters:
+  ///   - pulse: answers pings, on SwiftNIO's thread and without the sink; without it they are given to the sink.
+  ///   - sink: called on a thread of SwiftNIO's; must not block.
+  public init(logger: Logger, pulse: Pulse? = nil, sink: @escaping ControlSink) {
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    links = ControlLinks(sink: sink)
+    links = ControlLinks(pulse: pulse, sink: sink)
     self.logger = logger
   }
 

@@ -10,104 +10,159 @@ import Wire
 /// How connections between workers come to be and end. Of two workers the lower name dials; both say who they are,
 /// the dialer first.
 extension TCPDataPlane {
-  /// The connection to a peer under a new configuration: the one there is, or a new attempt.
-  func connection(to peer: DataPeer, of node: NodeID) -> DataConnection {
-    let dials = node < peer.id
-    if let known = connections[peer.id], !known.isLost, !dials || known.address == peer.address {
-      if known.isUnsettled { known.deadline = Self.deadline(dials: dials) }
-      known.address = peer.address
-      return known
-    }
-    let phase: DataConnection.Phase = dials ? .waiting(until: ContinuousClock.now) : .expected
-    let connection = DataConnection(peer, phase: phase, deadline: Self.deadline(dials: dials))
-    connections[peer.id] = connection
-    return connection
-  }
-
-  /// What a second attempt would not change.
+  /// What a second attempt would not change while a placement waits for it.
   private static let finalCodes: Set<TransportError.Code> = [
     .badAddress, .versionMismatch, .protocolViolation, .wrongPeer,
   ]
 
-  /// A hello of another term would never be answered.
-  func restartGreetings() {
-    for connection in connections.values {
-      guard case .greeting = connection.phase else { continue }
-      connection.endSocket()
-      connection.phase = .waiting(until: ContinuousClock.now)
-    }
-  }
-
-  /// Whoever waits to be dialled waits a little longer than the dialer tries.
-  private static func deadline(dials: Bool) -> ContinuousClock.Instant {
-    ContinuousClock.now + (dials ? DataLimits.connectTimeout : DataLimits.connectTimeout + .seconds(2))
-  }
-
-  /// The connection is gone for good, until it is configured again.
+  /// The connection broke, or an attempt to make it failed. The running placement has lost it when it stood or its time
+  /// is up; whoever else asks for it goes on trying.
   func lose(_ connection: DataConnection, _ error: TransportError) {
-    guard !connection.isLost else { return }
-    if connection.isUnsettled, !Self.finalCodes.contains(error.code),
-      ContinuousClock.now + DataLimits.redialInterval < connection.deadline
-    {
-      return retry(connection, error)
-    }
-    markLost(connection, error)
-  }
-
-  private func markLost(_ connection: DataConnection, _ error: TransportError) {
-    connection.phase = .lost(error)
+    if case .idle = connection.phase { return }
+    let now = ContinuousClock.now
+    let wasOpen = connection.isOpen
     connection.endSocket()
-    connection.early.removeAll()
-    mustRewatch = true
-    announcements.append(.lost(connection.id, error))
-  }
-
-  private func retry(_ connection: DataConnection, _ error: TransportError) {
     connection.failure = error
-    connection.endSocket()
-    connection.phase = .waiting(until: ContinuousClock.now + DataLimits.redialInterval)
     mustRewatch = true
+    if connection.isConfigured,
+      wasOpen || Self.finalCodes.contains(error.code) || now + DataLimits.redialInterval >= connection.deadline
+    {
+      markLost(connection, error)
+    }
+    if connection.isWanted, wasOpen {
+      announcements.append(.unreachable(connection.id, error))
+      connection.reportTime = now + DataLimits.reachTimeout
+    }
+    guard connection.isNeeded else { return connection.phase = .idle }
+    hasUnsettled = true
+    connection.phase = connection.dials ? .waiting(until: now + pause(connection, error)) : .expected
+  }
+
+  /// How long to wait after a failure. A name that is not known is not looked up again at once.
+  private func pause(_ connection: DataConnection, _ error: TransportError) -> Duration {
+    if connection.isConfigured { return DataLimits.redialInterval }
+    return error.code == .badAddress ? DataLimits.reachTimeout : DataLimits.reachInterval
+  }
+
+  /// Nothing goes to that peer or comes from it any more in the running placement.
+  func markLost(_ connection: DataConnection, _ error: TransportError) {
+    connection.loss = error
+    connection.early.removeAll()
+    announcements.append(.lost(connection.id, error))
   }
 
   /// Takes the next step of a connection that is not open, when its time has come.
   func advance(_ connection: DataConnection) {
     let now = ContinuousClock.now
-    if now >= connection.deadline { return giveUp(connection) }
-    guard case .waiting(let time) = connection.phase, now >= time else { return }
+    if connection.isConfigured, now >= connection.deadline {
+      markLost(connection, delay(of: connection, DataLimits.connectTimeout))
+      if !connection.isWanted {
+        connection.endSocket()
+        connection.phase = .idle
+        mustRewatch = true
+        return
+      }
+    }
+    if connection.isWanted, now >= connection.reportTime {
+      announcements.append(.unreachable(connection.id, delay(of: connection, DataLimits.reachTimeout)))
+      connection.reportTime = now + DataLimits.reachTimeout
+      // The host may have another address by now.
+      if connection.attempts >= connection.resolved.count { connection.resolved = [] }
+    }
+    switch connection.phase {
+    case .waiting(let time) where now >= time: dial(connection, now)
+    case .connecting where now >= connection.attemptEnd, .greeting where now >= connection.attemptEnd:
+      endAttempt(connection, now)
+    default: break
+    }
+  }
+
+  private func dial(_ connection: DataConnection, _ now: ContinuousClock.Instant) {
     do throws(TransportError) {
-      if connection.resolved.isEmpty { connection.resolved = try SocketAddress.resolve(connection.address) }
+      if connection.resolved.isEmpty {
+        guard let address = SocketAddress.numeric(connection.address) else { return try beginLookup(connection) }
+        connection.resolved = [address]
+        connection.attempts = 0
+      }
       let target = connection.resolved[connection.attempts % connection.resolved.count]
       connection.attempts += 1
       let descriptor = try Dialer.begin(target, to: connection.address)
-      let name = "\(connection.id) at \(connection.address)"
-      connection.socket = DataSocket(descriptor, remote: name, needsPreface: true)
+      connection.socket = DataSocket(descriptor, remote: connection.name, needsPreface: true)
       connection.socket?.isConnecting = true
       connection.phase = .connecting
+      connection.attemptEnd = now + DataLimits.connectTimeout
+      connection.isProlonged = false
       mustRewatch = true
     } catch {
       lose(connection, error)
     }
   }
 
-  private func giveUp(_ connection: DataConnection) {
-    let name = "\(connection.id) at \(connection.address)"
+  /// An attempt took too long. A peer that has sent its preface lives, but may not know of this worker yet.
+  private func endAttempt(_ connection: DataConnection, _ now: ContinuousClock.Instant) {
+    if connection.socket?.needsPreface == false, !connection.isProlonged {
+      connection.isProlonged = true
+      connection.attemptEnd = now + DataLimits.pendingTimeout
+    } else {
+      lose(connection, delay(of: connection, DataLimits.connectTimeout))
+    }
+  }
+
+  /// That a connection does not stand after a while, and how far it is.
+  private func delay(of connection: DataConnection, _ limit: Duration) -> TransportError {
     let reason: String
     switch connection.phase {
-    case .expected: reason = "\(name) did not dial this worker within \(DataLimits.connectTimeout)"
-    case .greeting: reason = "\(name) accepts connections but did not answer within \(DataLimits.connectTimeout)"
-    default: reason = "cannot reach \(name) within \(DataLimits.connectTimeout)"
+    case .expected: reason = "\(connection.name) did not dial this worker within \(limit)"
+    case .resolving: reason = "the name of \(connection.name) was not found within \(limit)"
+    case .greeting: reason = "\(connection.name) accepts connections but did not answer within \(limit)"
+    default: reason = "cannot reach \(connection.name) within \(limit)"
     }
     let detail = connection.failure.map { " (last attempt: \($0))" } ?? ""
-    markLost(connection, TransportError(.timedOut, reason + detail))
+    return TransportError(.timedOut, reason + detail)
   }
+
+  // MARK: - Host names
+
+  /// Looks the peer's host up on a thread of its own: that may take long, and this one computes.
+  private func beginLookup(_ connection: DataConnection) throws(TransportError) {
+    let address = connection.address
+    connection.phase = .resolving
+    guard lookups.insert(address).inserted else { return }
+    do throws(TransportError) {
+      let thread = try PlatformThread { [lookUp, inbox] in inbox.add((address, lookUp(address))) }
+      thread.detach()
+    } catch {
+      lookups.remove(address)
+      throw error
+    }
+  }
+
+  func finishLookup(_ lookup: DataPlaneInbox.Lookup) {
+    lookups.remove(lookup.address)
+    for connection in connections.values {
+      guard case .resolving = connection.phase, connection.address == lookup.address else { continue }
+      switch lookup.found {
+      case .success(let addresses) where !addresses.isEmpty:
+        connection.resolved = addresses
+        connection.attempts = 0
+        connection.phase = .waiting(until: ContinuousClock.now)
+      case .success:
+        lose(connection, TransportError(.badAddress, "\(connection.name) has no address"))
+      case .failure(let error):
+        lose(connection, error)
+      }
+    }
+  }
+
+  // MARK: - Greetings
 
   /// The socket is connected, or could not be.
   func finishDialing(_ connection: DataConnection, _ socket: DataSocket) throws(TransportError) {
     if let error = Dialer.error(of: socket.descriptor, to: connection.address) { throw error }
-    guard let configuration else { return }
+    guard let identity else { return }
     socket.isConnecting = false
     socket.queue(ConnectionPreface(plane: .data).bytes)
-    queueHello(on: socket, to: connection.id, configuration)
+    queueHello(on: socket, for: connection, identity)
     connection.phase = .greeting
     try socket.flush()
   }
@@ -118,8 +173,8 @@ extension TCPDataPlane {
   ) throws(TransportError) {
     guard let socket = connection.socket else { return }
     let hello = try readHello(header, payload, from: socket.remote)
-    guard let configuration, hello.sender == connection.id, hello.receiver == configuration.node,
-      hello.cluster == configuration.cluster
+    guard let identity, hello.sender == connection.id, hello.receiver == identity.node,
+      hello.cluster == identity.cluster
     else {
       throw TransportError(
         .wrongPeer, "\(socket.remote) answers as \"\(hello.sender)\" of cluster \(hello.cluster): check the address")
@@ -127,93 +182,32 @@ extension TCPDataPlane {
     try open(connection, socket)
   }
 
-  // MARK: - Accepted connections
-
-  func addStranger(_ descriptor: Int32, _ remote: String) {
-    let socket = DataSocket(descriptor, remote: remote, needsPreface: false)
-    if strangers.count >= DataLimits.pendingConnections { refuse(strangers[0]) }
-    strangers.append(StrangerConnection(socket, deadline: ContinuousClock.now + DataLimits.connectTimeout))
-    mustRewatch = true
-  }
-
-  func dropOldStrangers() {
-    let now = ContinuousClock.now
-    // A stranger may have become welcome through a new configuration.
-    for stranger in strangers {
-      if let hello = stranger.hello, welcome(stranger, hello) { continue }
-      if now >= stranger.deadline { refuse(stranger) }
-    }
-  }
-
-  func serve(_ stranger: StrangerConnection) {
-    do throws(TransportError) {
-      _ = try stranger.socket.receive { (header, payload) throws(TransportError) in
-        guard stranger.hello == nil else {
-          throw TransportError(.protocolViolation, "\(stranger.socket.remote) sent frames before it was answered")
-        }
-        stranger.hello = try readHello(header, payload, from: stranger.socket.remote)
-      }
-    } catch {
-      return refuse(stranger)
-    }
-    if let hello = stranger.hello { _ = welcome(stranger, hello) }
-  }
-
-  private func refuse(_ stranger: StrangerConnection) {
-    stranger.socket.end()
-    drop(stranger)
-  }
-
-  private func drop(_ stranger: StrangerConnection) {
-    strangers.removeAll { $0 === stranger }
-    mustRewatch = true
-  }
-
-  /// Makes a stranger the connection to the peer it says it is, when that peer is expected now.
-  private func welcome(_ stranger: StrangerConnection, _ hello: PeerHello) -> Bool {
-    guard let configuration, hello.cluster == configuration.cluster, hello.term == configuration.term,
-      hello.receiver == configuration.node, hello.sender < configuration.node,
-      let connection = connections[hello.sender], connection.index != nil
-    else { return false }
-    drop(stranger)
-    if connection.isOpen {
-      connection.endSocket()
-      announcements.append(.lost(connection.id, TransportError(.closed, "\(connection.id) has dialled anew")))
-    }
-    do throws(TransportError) {
-      queueHello(on: stranger.socket, to: hello.sender, configuration)
-      try open(connection, stranger.socket)
-    } catch {
-      lose(connection, error)
-    }
-    return true
-  }
-
-  // MARK: - Both
-
-  private func open(_ connection: DataConnection, _ socket: DataSocket) throws(TransportError) {
+  func open(_ connection: DataConnection, _ socket: DataSocket) throws(TransportError) {
     connection.socket = socket
     connection.phase = .open
     connection.failure = nil
     socket.queue(connection.early)
     mustRewatch = true
-    announcements.append(.connected(connection.id))
+    if connection.isConfigured { announcements.append(.connected(connection.id)) }
+    if connection.isWanted { announcements.append(.reached(connection.id)) }
     try socket.flush()
   }
 
-  private func queueHello(on socket: DataSocket, to peer: NodeID, _ configuration: DataPlaneConfiguration) {
+  /// The hello's header names the placement under which this worker takes frames of that peer, or none.
+  func queueHello(on socket: DataSocket, for connection: DataConnection, _ identity: DataIdentity) {
     let hello = PeerHello(
-      cluster: configuration.cluster, term: configuration.term, sender: configuration.node, receiver: peer)
+      cluster: identity.cluster, term: identity.term, sender: identity.node, receiver: connection.id)
     let payload = hello.payload
+    let epoch = connection.isConfigured ? configuration?.epoch : nil
     let frame = OutgoingFrame(
-      type: .peerHello, flags: [], epoch: configuration.epoch, term: configuration.term, stream: 0,
+      type: .peerHello, flags: [], epoch: epoch ?? PlacementEpoch(rawValue: 0), term: identity.term, stream: 0,
       payloadBytes: payload.count)
     socket.queueFrame(frame) { $0.copyBytes(from: payload) }
     counters.dataBytes += UInt64(frame.byteCount)
     counters.dataFrames += 1
   }
 
-  private func readHello(
+  func readHello(
     _ header: FrameHeader, _ payload: UnsafeRawBufferPointer, from remote: String
   ) throws(TransportError) -> PeerHello {
     guard header.type == .peerHello else {

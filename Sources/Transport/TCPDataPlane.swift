@@ -15,19 +15,30 @@ public final class TCPDataPlane: DataPlane {
   enum Announcement {
     case connected(NodeID)
     case lost(NodeID, TransportError)
+    case reached(NodeID)
+    case unreachable(NodeID, TransportError)
   }
 
+  /// Looks a host name up; called on a thread of its own.
+  typealias LookUp = @Sendable (HostPort) -> Result<[SocketAddress], TransportError>
+
+  /// The running placement.
   var configuration: DataPlaneConfiguration?
+  /// As whom peers are greeted: the identity of the last `configure` or `reach`.
+  var identity: DataIdentity?
   var connections: [NodeID: DataConnection] = [:]
   /// Connections by node index.
-  private var slots: [DataConnection?] = []
+  var slots: [DataConnection?] = []
   var strangers: [StrangerConnection] = []
   /// Not yet told to the handler.
   var announcements: [Announcement] = []
   public internal(set) var counters = TrafficCounters()
   public private(set) var staleFrames: UInt64 = 0
 
-  private let inbox = DataPlaneInbox()
+  let inbox = DataPlaneInbox()
+  let lookUp: LookUp
+  /// Addresses whose lookup is under way.
+  var lookups: Set<HostPort> = []
   private let spin: Duration
   /// How often looking again has paid of late; at 0 it is only tried now and then.
   private var spinCredit = 4
@@ -43,36 +54,21 @@ public final class TCPDataPlane: DataPlane {
 
   /// - Parameter spin: how long `wait` looks again and again before it sleeps. It gives that up, but for a trial now
   ///   and then, where it does not pay: on a busy machine it keeps the peer from its core.
-  public init(spin: Duration = .microseconds(10)) { self.spin = spin }
+  public convenience init(spin: Duration = .microseconds(10)) {
+    self.init(spin: spin) { address in
+      do throws(TransportError) { return .success(try SocketAddress.resolve(address)) } catch { return .failure(error) }
+    }
+  }
+
+  init(spin: Duration, lookUp: @escaping LookUp) {
+    self.spin = spin
+    self.lookUp = lookUp
+  }
 
   /// Takes accepted sockets over, from any thread; for `Acceptor`.
   public var adopt: SocketHandler { { [inbox] in inbox.add($0, $1) } }
 
   // MARK: - DataPlane
-
-  public func configure(_ configuration: DataPlaneConfiguration) {
-    let previous = self.configuration
-    self.configuration = configuration
-    if previous?.cluster != configuration.cluster {
-      for connection in connections.values { connection.endSocket() }
-      connections = [:]
-    }
-    if previous?.term != configuration.term { restartGreetings() }
-    announcements = []
-    slots = Array(repeating: nil, count: (configuration.peers.map(\.index.rawValue).max() ?? -1) + 1)
-    for connection in connections.values { connection.index = nil }
-    for peer in configuration.peers where peer.id != configuration.node {
-      let connection = connection(to: peer, of: configuration.node)
-      connection.index = peer.index
-      slots[peer.index.rawValue] = connection
-      if connection.isOpen { announcements.append(.connected(peer.id)) }
-    }
-    // Connections that work are kept for a later placement, others are forgotten.
-    connections = connections.filter { $0.value.index != nil || $0.value.isOpen }
-    mustRewatch = true
-    hasUnsettled = true
-    settle()
-  }
 
   public func send(
     _ type: FrameType, to peer: NodeIndex, flags: FrameHeader.Flags, stream: UInt64, payloadBytes: Int,
@@ -82,7 +78,7 @@ public final class TCPDataPlane: DataPlane {
     guard let configuration, slots.indices.contains(peer.rawValue), let connection = slots[peer.rawValue] else {
       throw TransportError(.notConnected, "node \(peer) is no peer of this worker")
     }
-    if case .lost(let error) = connection.phase { throw error }
+    if let loss = connection.loss { throw loss }
     let frame = OutgoingFrame(
       type: type, flags: flags, epoch: configuration.epoch, term: configuration.term, stream: stream,
       payloadBytes: payloadBytes)
@@ -119,7 +115,7 @@ public final class TCPDataPlane: DataPlane {
     guard announcements.isEmpty, !inbox.pipe.isWoken else { return }
     if looksAgain(until: deadline) { return }
     var nearest = deadline
-    for connection in connections.values where connection.isUnsettled {
+    for connection in connections.values {
       if let time = connection.nextLook { nearest = nearest.map { min($0, time) } ?? time }
     }
     for stranger in strangers { nearest = nearest.map { min($0, stranger.deadline) } ?? stranger.deadline }
@@ -149,11 +145,15 @@ public final class TCPDataPlane: DataPlane {
     while !announcements.isEmpty {
       switch announcements.removeFirst() {
       case .connected(let id):
-        if let connection = connections[id], connection.isOpen, let index = connection.index {
+        if let connection = connections[id], connection.isOpen, connection.isConfigured, let index = connection.index {
           handler(.connected(index))
         }
       case .lost(let id, let error):
         if let index = connections[id]?.index { handler(.lost(index, error)) }
+      case .reached(let id):
+        if let connection = connections[id], connection.isOpen, connection.isWanted { handler(.reached(id)) }
+      case .unreachable(let id, let error):
+        if connections[id]?.isWanted == true { handler(.unreachable(id, error)) }
       }
     }
   }
@@ -202,7 +202,8 @@ public final class TCPDataPlane: DataPlane {
     guard header.type != .peerHello else {
       throw TransportError(.protocolViolation, "\(connection.id) introduced itself twice")
     }
-    guard let index = connection.index, header.epoch == configuration?.epoch, header.term == configuration?.term,
+    guard connection.isConfigured, let index = connection.index, header.epoch == configuration?.epoch,
+      header.term == configuration?.term,
       connection.isOpen
     else {
       staleFrames += 1
@@ -235,9 +236,11 @@ public final class TCPDataPlane: DataPlane {
     mustRewatch = false
   }
 
-  /// Everything that happens because time passes or another thread has brought a socket.
-  private func settle() {
-    for (descriptor, remote) in inbox.takeSockets() { addStranger(descriptor, remote) }
+  /// Everything that happens because time passes or another thread has brought something.
+  func settle() {
+    let (sockets, found) = inbox.take()
+    for (descriptor, remote) in sockets { addStranger(descriptor, remote) }
+    for lookup in found { finishLookup(lookup) }
     if !strangers.isEmpty { dropOldStrangers() }
     guard hasUnsettled else { return }
     hasUnsettled = false

@@ -114,19 +114,26 @@ public struct Heartbeat: WireMessage {
   public let nonce: UInt64
   /// A number that grows while the sender's engine gets on.
   public let progress: UInt64
+  /// Whether the sender's engine is at work: it should get on then. An engine that waits for something to do need not.
+  public let isWorking: Bool
 
-  public init(nonce: UInt64, progress: UInt64) {
+  public init(nonce: UInt64, progress: UInt64, isWorking: Bool = false) {
     self.nonce = nonce
     self.progress = progress
+    self.isWorking = isWorking
   }
 
   public func write(to writer: inout WireWriter) {
     writer.u64(nonce)
     writer.u64(progress)
+    writer.bool(isWorking)
+    writer.zeros(3)
   }
 
   public init(from reader: inout WireReader) throws(WireError) {
     nonce = try reader.u64("nonce")
     progress = try reader.u64("progress")
+    isWorking = try reader.bool("whether it works")
+    try reader.zeros(3, "reserved")
   }
 }

@@ -62,6 +62,7 @@ final class TamperedDataPlane: DataPlane {
   }
 
   func configure(_ configuration: DataPlaneConfiguration) { plane.configure(configuration) }
+  func reach(_ peers: [DataPeer], as identity: DataIdentity) { plane.reach(peers, as: identity) }
 
   func send(
     _ type: FrameType, to peer: NodeIndex, flags: FrameHeader.Flags, stream: UInt64, payloadBytes: Int,

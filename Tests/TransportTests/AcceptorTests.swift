@@ -80,9 +80,9 @@ import Wire
 
   @Test("another version, an unknown plane and a plane nobody serves are answered and closed")
   func refused() throws {
-    let unknown = Array("SHOL".utf8) + [1, 0, 9, 0]
+    let unknown = Array("SHOL".utf8) + [2, 0, 9, 0]
     for (bytes, answer) in [
-      (ConnectionPreface(plane: .data, version: 2).bytes, ConnectionPlane.data), (unknown, .control),
+      (ConnectionPreface(plane: .data, version: 1).bytes, ConnectionPlane.data), (unknown, .control),
       (ConnectionPreface(plane: .weights).bytes, .weights),
     ] {
       let socket = try RawSocket(port: acceptor.address.port)

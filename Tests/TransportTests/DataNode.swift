@@ -10,6 +10,8 @@ final class DataNode {
     case connected(NodeIndex)
     case frame(NodeIndex, FrameType, stream: UInt64, payload: [UInt8])
     case lost(NodeIndex, TransportError.Code)
+    case reached(NodeID)
+    case unreachable(NodeID, TransportError.Code)
   }
 
   let id: NodeID
@@ -33,6 +35,10 @@ final class DataNode {
         peers: peers))
   }
 
+  func reach(_ peers: [DataPeer], term: UInt32 = 1, cluster: ClusterID = DataNode.cluster) {
+    plane.reach(peers, as: DataIdentity(node: id, cluster: cluster, term: CoordinatorTerm(rawValue: term)))
+  }
+
   func send(
     _ payload: [UInt8], to peer: NodeIndex, type: FrameType = .combine, stream: UInt64 = 1
   ) throws(TransportError) {
@@ -50,6 +56,10 @@ final class DataNode {
       case .lost(let index, let error):
         lastLoss = error
         events.append(.lost(index, error.code))
+      case .reached(let peer): events.append(.reached(peer))
+      case .unreachable(let peer, let error):
+        lastLoss = error
+        events.append(.unreachable(peer, error.code))
       }
     }
   }

@@ -33,7 +33,28 @@ import Wire
     }
     for nonce in 0..<5 { #expect(try here.received().2 == .ping(UInt64(nonce))) }
     #expect(coordinator.counters.controlFrames == 5)
-    #expect(coordinator.counters.controlBytes == 5 * 64)
+    #expect(coordinator.counters.controlBytes == 5 * 68)
+  }
+
+  @Test("a plane with a pulse answers pings itself, and gives its sink the rest")
+  func pulse() throws {
+    let pulse = Pulse()
+    let log = EventLog()
+    let address = HostPort(host: "cove", port: 1)
+    let cove = InProcessControlPlane(network: network, name: "cove", address: address, pulse: pulse, sink: log.sink)
+    let link = coordinator.dial(address, timeout: .seconds(1))
+    _ = try (here.opened(), log.opened())
+    for count: UInt64 in 1...3 {
+      pulse.beat()
+      pulse.isWorking = count == 2
+      coordinator.send(.ping(count), on: link)
+      let (_, header, message) = try here.received()
+      #expect(message == .pong(Heartbeat(nonce: count, progress: count, isWorking: count == 2)))
+      #expect(header.epoch.rawValue == 1 && header.term.rawValue == 1)
+    }
+    coordinator.send(.shutdown, on: link)
+    #expect(try log.received().2 == .shutdown)
+    #expect(log.isEmpty && cove.counters.controlFrames == 3)
   }
 
   @Test("closing is told to both sides once")

@@ -85,6 +85,90 @@ import Wire
     #expect(nodes[0].take() == [.lost(2, .closed)])
   }
 
+  @Test("peers are reached before any placement, and frames flow once it comes")
+  func reach() throws {
+    nodes[0].reach(Self.peers())
+    nodes[0].poll()
+    #expect(nodes[0].take().isEmpty)
+    nodes[1].reach(Self.peers(["cove", "reef"]))
+    for node in nodes { node.poll() }
+    #expect(nodes[0].take() == [.reached("reef")] && nodes[1].take() == [.reached("cove")])
+    #expect(throws: TransportError.self) { try nodes[0].send([1], to: 1) }
+    nodes[0].configure(Self.peers(["cove", "reef"]))
+    try nodes[0].send([1], to: 1)
+    nodes[1].poll()
+    #expect(nodes[1].take().isEmpty && planes[1].staleFrames == 1)
+    nodes[0].reach(Self.peers(["cove", "reef"]))
+    nodes[0].poll()
+    #expect(nodes[0].take() == [.connected(1), .reached("reef")])
+  }
+
+  @Test(
+    "a partition makes a wanted peer unreachable when it begins and when it is asked for, and healing makes it reached")
+  func reachPartitioned() throws {
+    connect()
+    for node in nodes[0...1] { node.reach(Self.peers()) }
+    for node in nodes { node.poll() }
+    _ = nodes.map { $0.take() }
+    network.partition("cove", "reef")
+    for node in nodes { node.poll() }
+    #expect(nodes[0].take() == [.lost(1, .closed), .unreachable("reef", .closed)])
+    #expect(nodes[1].take() == [.lost(0, .closed), .unreachable("cove", .closed)])
+    nodes[0].reach(Self.peers(["cove", "reef"]))
+    nodes[0].poll()
+    #expect(nodes[0].take() == [.unreachable("reef", .unreachable)])
+    network.heal("cove", "reef")
+    for node in nodes { node.poll() }
+    // The running placement does not get it back.
+    #expect(nodes[0].take() == [.reached("reef")] && nodes[1].take() == [.reached("cove")])
+    #expect(throws: TransportError.self) { try nodes[0].send([1], to: 1) }
+    for node in nodes { node.configure(Self.peers(), epoch: 2) }
+    try nodes[0].send([1], to: 1)
+    for node in nodes { node.poll() }
+    #expect(nodes[1].take().contains(.frame(0, .combine, stream: 1, payload: [1])))
+  }
+
+  @Test("a cut of a wanted connection is told, and made good at once")
+  func reachCut() {
+    for node in nodes { node.reach(Self.peers()) }
+    for node in nodes { node.poll() }
+    _ = nodes.map { $0.take() }
+    network.cut("cove", "sound")
+    for node in nodes { node.poll() }
+    #expect(nodes[0].take() == [.unreachable("sound", .closed), .reached("sound")])
+    #expect(nodes[1].take().isEmpty)
+    #expect(nodes[2].take() == [.unreachable("cove", .closed), .reached("cove")])
+  }
+
+  @Test("a wanted peer that stops is unreachable, and reached when it is back and asks too")
+  func reachStopped() {
+    for node in nodes { node.reach(Self.peers()) }
+    for node in nodes { node.poll() }
+    _ = nodes.map { $0.take() }
+    planes[2].stop()
+    nodes[0].poll()
+    #expect(nodes[0].take() == [.unreachable("sound", .closed)])
+    nodes[0].reach(Self.peers())
+    nodes[0].poll()
+    #expect(nodes[0].take() == [.reached("reef"), .unreachable("sound", .unreachable)])
+    let again = DataNode("sound", InProcessDataPlane(network: network, node: "sound"))
+    again.reach(Self.peers())
+    for node in [nodes[0], again] { node.poll() }
+    #expect(nodes[0].take() == [.reached("sound")])
+    #expect(again.take() == [.reached("cove"), .reached("reef")])
+  }
+
+  @Test("a later placement replaces what was wanted")
+  func reachReplaced() {
+    for node in nodes { node.reach(Self.peers()) }
+    for node in nodes { node.configure(Self.peers(["cove", "reef"])) }
+    for node in nodes { node.poll() }
+    #expect(nodes[0].take() == [.connected(1)])
+    network.partition("cove", "sound")
+    nodes[0].poll()
+    #expect(nodes[0].take().isEmpty)
+  }
+
   @Test("an unknown index is an error")
   func unknown() {
     connect()

@@ -67,7 +67,7 @@ struct RoundTripMeasurement {
         switch event {
         case .frame(let index, let header, _): send(plane, to: index, header.stream)
         case .lost: isOver = true
-        case .connected: break
+        case .connected, .reached, .unreachable: break
         }
       }
       if !isOver { plane.wait(until: ContinuousClock.now + .seconds(5)) }

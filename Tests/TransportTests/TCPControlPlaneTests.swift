@@ -47,7 +47,7 @@ import Wire
       worker.send(message, on: far)
     }
     for nonce in 0..<100 { #expect(try here.received().2 == .ping(UInt64(nonce))) }
-    #expect(coordinator.counters.controlFrames == 100 && coordinator.counters.controlBytes == 6400)
+    #expect(coordinator.counters.controlFrames == 100 && coordinator.counters.controlBytes == 6800)
     await stop()
   }
 
@@ -104,7 +104,7 @@ import Wire
     socket.write(ConnectionPreface(plane: .control, version: 8).bytes)
     let (closed, error) = try here.closed()
     #expect(closed == link && error?.code == .versionMismatch)
-    #expect(error?.message.contains("version 8") == true && error?.message.contains("version 1") == true)
+    #expect(error?.message.contains("version 8") == true && error?.message.contains("version 2") == true)
     await stop()
   }
 
@@ -166,6 +166,38 @@ import Wire
     let (closed, error) = try there.closed()
     #expect(closed == link && error?.code == .backlog)
     #expect(socket.descriptor >= 0)
+    await stop()
+  }
+
+  @Test("a plane with a pulse answers pings itself, under their epoch and term, and gives its sink the rest")
+  func pulse() async throws {
+    let pulse = Pulse()
+    for _ in 0..<7 { pulse.beat() }
+    pulse.isWorking = true
+    let log = EventLog()
+    let beating = TCPControlPlane(logger: Self.quiet, pulse: pulse, sink: log.sink)
+    let door = try Acceptor(
+      listen: HostPort(host: "127.0.0.1", port: 0), logger: Self.quiet,
+      handlers: [.control: { beating.adopt($0, remote: $1) }])
+    let link = coordinator.dial(door.address, timeout: .seconds(20))
+    let (epoch, term) = (PlacementEpoch(rawValue: 8), CoordinatorTerm(rawValue: 9))
+    for nonce: UInt64 in 1...3 { coordinator.send(.ping(nonce), epoch: epoch, term: term, on: link) }
+    coordinator.send(.shutdown, on: link)
+    #expect(try here.opened() == link)
+    for nonce: UInt64 in 1...3 {
+      let (_, header, message) = try here.received()
+      #expect(message == .pong(Heartbeat(nonce: nonce, progress: 7, isWorking: true)))
+      #expect(header.epoch == epoch && header.term == term)
+    }
+    _ = try log.opened()
+    #expect(try log.received().2 == .shutdown)
+    #expect(log.isEmpty)
+    // Without a pulse, pings go to the sink.
+    let (near, _) = try connect()
+    coordinator.send(.ping(4), on: near)
+    #expect(try there.received().2 == .ping(4))
+    door.stop()
+    await beating.stop()
     await stop()
   }
 

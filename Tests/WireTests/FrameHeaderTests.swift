@@ -14,7 +14,7 @@ import Wire
     #expect(FrameHeader.byteCount == 48)
     let bytes = Self.frame
     #expect(Array(bytes[0..<4]) == Array("SHOL".utf8))
-    #expect(bytes[4...5].elementsEqual([1, 0]))
+    #expect(bytes[4...5].elementsEqual([2, 0]))
     #expect(bytes[6] == 65 && bytes[7] == 1)
     #expect(bytes[8..<12].elementsEqual([7, 0, 0, 0]))
     #expect(bytes[12..<16].elementsEqual([2, 0, 0, 0]))
@@ -55,7 +55,7 @@ import Wire
   @Test("what a peer may not say is refused even with a right checksum")
   func forgeries() {
     let cases: [(Int, [UInt8], WireError.Code)] = [
-      (0, [0], .badMagic), (4, [2], .versionMismatch), (6, [200], .unknownType), (7, [2], .badValue),
+      (0, [0], .badMagic), (4, [1], .versionMismatch), (6, [200], .unknownType), (7, [2], .badValue),
       (24, [0, 0, 0, 0x80], .overLimit), (24, [255, 255, 255, 255], .overLimit), (28, [1], .badValue),
       (28, [0, 0, 0, 0x40], .badValue),
     ]
@@ -69,7 +69,7 @@ import Wire
   func version() {
     let error = #expect(throws: WireError.self) { try header(forged(at: 4, [9])) }
     #expect(error?.message.contains("version 9") == true)
-    #expect(error?.message.contains("version 1") == true)
+    #expect(error?.message.contains("version 2") == true)
   }
 
   @Test("a payload that was changed is noticed")

@@ -125,7 +125,7 @@ enum Samples {
     ("countersRequest", .countersRequest),
     ("counters", .counters(counters)),
     ("ping", .ping(Heartbeat(nonce: 5, progress: 6))),
-    ("pong", .pong(Heartbeat(nonce: 5, progress: 7))),
+    ("pong", .pong(Heartbeat(nonce: 5, progress: 7, isWorking: true))),
     ("shutdown", .shutdown),
     (
       "submit",

@@ -69,7 +69,7 @@ enum TestedElsewhere {
     "Transport": [
       "AcceptorTests": ["AcceptLoop", "SocketAddress", "SocketOptions"],
       "CoordinatorTCPTests": ["PlatformThread"],
-      "InProcessDataPlaneTests": ["InProcessNetwork", "Waker"],
+      "InProcessDataPlaneTests": ["InProcessDataState", "InProcessNetwork", "Waker"],
       "TCPControlPlaneTests": ["ControlHandler", "ControlLinks"],
       "TCPDataPlaneTests": [
         "DataConnection", "DataPlaneInbox", "DataSocket", "Dialer", "OutgoingFrame", "StreamBuffer",
