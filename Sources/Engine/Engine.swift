@@ -42,25 +42,33 @@ public final class Engine {
   ///   - shard: the weights this node holds; all that `configuration` needs must be in before work begins.
   ///   - nodeCount: nodes of the placement.
   ///   - ownNode: this node's number.
+  ///   - old: the engine of the placement before, no step of which is under way. Layers that it hosted too keep their
+  ///     keys and values: a stage of the very same layers takes the cache over, others copy, so that for them both
+  ///     caches are in memory until the old engine goes. The old engine must do no work any more; layers that left
+  ///     can still be exported from it. Nothing is taken from an engine whose keys and values are of another kind
+  ///     (`EngineConfiguration.keepsKeyValues(of:)`). Sampling states are not taken over: sequences are opened anew.
   public init(
     _ configuration: EngineConfiguration, shard: Shard, kernels: Kernels, team: ThreadTeam, nodeCount: Int,
-    ownNode: Int
+    ownNode: Int, inheriting old: Engine? = nil
   ) {
     self.configuration = configuration
     model = configuration.spec.hyperparameters
     forward = Forward(
       spec: configuration.spec, shard: shard, kernels: kernels, team: team, combine: configuration.combine,
       rowCapacity: configuration.rowCapacity)
+    let ancestor = old.flatMap { configuration.keepsKeyValues(of: $0.configuration) ? $0 : nil }
     stages = configuration.stages.map { stage in
-      let layout = KVLayout(spec: configuration.spec, layers: stage.layers, type: configuration.kvType)
-      return HostedStageState(
-        stage, cache: KVCache(layout: layout, context: configuration.context, sequences: configuration.sequences))
+      HostedStageState(stage, cache: Self.cache(for: stage, configuration, ancestor))
     }
     sampler = Sampler(kernels: kernels)
     exchangeScratch = ExchangeScratch(
       model, rowCapacity: configuration.rowCapacity, nodeCount: nodeCount, ownNode: ownNode)
     requestSums = AlignedBuffer(byteCount: 8 * configuration.rowCapacity * model.hiddenSize)
     logits = AlignedBuffer(byteCount: configuration.logitBytes)
+    if let old {
+      progress = old.progress
+      releases = old.releases
+    }
   }
 
   /// Whether anything is queued, ready or not.

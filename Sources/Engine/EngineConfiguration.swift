@@ -45,6 +45,13 @@ public struct EngineConfiguration: Sendable {
 }
 
 extension EngineConfiguration {
+  /// Whether keys and values made under another configuration are, bit for bit, those that this one would make: the
+  /// model's shape, the KV type, the combine mode and the context are the same. Stages and sequences may differ.
+  public func keepsKeyValues(of other: EngineConfiguration) -> Bool {
+    spec.hyperparameters == other.spec.hyperparameters && kvType == other.kvType && combine == other.combine
+      && context == other.context
+  }
+
   /// Bytes that keys and values take when all sequences are as long as they may be; `Int.max` when that is past
   /// counting.
   public var keyValueBytes: Int {

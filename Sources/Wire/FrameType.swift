@@ -33,6 +33,8 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   case handOver = 66
   case exchangeFailed = 67
   case peerHello = 68
+  case keyValues = 69
+  case keyValuesEnd = 70
   // Weights, worker and coordinator.
   case pieceRequest = 96
   case pieceData = 97
@@ -50,7 +52,7 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   /// Most bytes of a payload of this type.
   public var payloadLimit: Int {
     switch self {
-    case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel: 64
+    case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel, .keyValuesEnd: 64
     case .progress, .prepared, .counters, .pieceRequest: 256
     case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .jobFailed,
       .exchangeFailed, .peerHello, .pieceRefused:
@@ -58,6 +60,7 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
     case .pieceData: WireLimits.pieceChunkBytes + 64
     case .step, .submit, .submitted, .tokens, .finished: 16 << 20
     case .prepare, .stepResult, .logits: 64 << 20
+    case .keyValues: KeyValuesWriter.headBytes + WireLimits.keyValueSlabBytes
     case .dispatch, .combine, .handOver: 128 << 20
     }
   }

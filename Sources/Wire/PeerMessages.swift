@@ -57,6 +57,18 @@ public struct ExchangeFailed: WireMessage {
   }
 }
 
+/// Old host to new host: all keys and values that the sender hands over have been sent.
+public struct KeyValuesEnd: WireMessage {
+  /// `keyValues` frames that went before.
+  public let slabCount: Int
+
+  public init(slabCount: Int) { self.slabCount = slabCount }
+
+  public func write(to writer: inout WireWriter) { writer.long(slabCount) }
+
+  public init(from reader: inout WireReader) throws(WireError) { slabCount = try reader.long("slabs") }
+}
+
 /// Worker to coordinator, on a weights connection: send a part of a piece.
 public struct PieceRequest: WireMessage {
   public let piece: PieceID

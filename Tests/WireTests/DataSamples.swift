@@ -62,6 +62,15 @@ enum DataSamples {
     return bytes
   }
 
+  static let slab: [UInt8] = (0..<40).map { 5 * $0 }
+
+  static func keyValues() -> [UInt8] {
+    let writer = KeyValuesWriter(sequence: SequenceID(rawValue: 11), layer: 4, block: 2, byteCount: slab.count)
+    var bytes = [UInt8](repeating: 0xEE, count: writer.byteCount)
+    bytes.withUnsafeMutableBytes { target in slab.withUnsafeBytes { writer.write(target, bytes: $0) } }
+    return bytes
+  }
+
   /// A whole frame around a payload.
   static func frame(_ type: FrameType, _ payload: [UInt8], flags: FrameHeader.Flags = []) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: FrameHeader.byteCount) + payload
@@ -88,6 +97,8 @@ enum DataSamples {
           cluster: Samples.cluster, term: CoordinatorTerm(rawValue: 2), sender: "cove", receiver: "reef"
         ).payload)
     ),
+    ("keyValues", frame(.keyValues, keyValues())),
+    ("keyValuesEnd", frame(.keyValuesEnd, KeyValuesEnd(slabCount: 3).payload)),
     ("pieceRequest", frame(.pieceRequest, PieceRequest(piece: .expert(3, 7), offset: 1 << 18, byteCount: 100).payload)),
     ("pieceData", frame(.pieceData, PieceDataHead(piece: .trunk(5), offset: 1 << 33).payload + [1, 2, 3])),
     ("pieceRefused", frame(.pieceRefused, PieceRefused(piece: .header, sentence: "no such file").payload)),
