@@ -26,10 +26,12 @@ public final class Engine {
   var prefillTurnIsPeers = true
   var sparePasses: [Pass] = []
   var spareRequests: [ExpertRequest] = []
+  var spareRetained: [RetainedExchange] = []
   /// Reused for the choices of an exchange.
   let exchangeScratch: ExchangeScratch
   let requestSums: AlignedBuffer
   let logits: AlignedBuffer
+  let expertCounts: ExpertCounts
   /// Pieces of work done; a sign of life.
   public private(set) var progress: UInt64 = 0
   /// Exchanges with other nodes begun, each one round trip.
@@ -65,14 +67,21 @@ public final class Engine {
       model, rowCapacity: configuration.rowCapacity, nodeCount: nodeCount, ownNode: ownNode)
     requestSums = AlignedBuffer(byteCount: 8 * configuration.rowCapacity * model.hiddenSize)
     logits = AlignedBuffer(byteCount: configuration.logitBytes)
+    expertCounts = ExpertCounts(model)
     if let old {
       progress = old.progress
       releases = old.releases
+      for stage in stages { expertCounts.inherit(stage.layers, from: old.expertCounts) }
     }
   }
 
   /// Whether anything is queued, ready or not.
   public var isIdle: Bool { passes.isEmpty && peerDecode.isEmpty && peerPrefill.isEmpty }
+
+  /// How often the router chose each expert of each hosted layer since the layer came to this node: totals by expert.
+  public var expertUse: [LayerIndex: [UInt64]] {
+    Dictionary(uniqueKeysWithValues: stages.flatMap(\.layers).map { ($0, expertCounts[$0]) })
+  }
 
   /// KV blocks in use over all hosted stages.
   public var keyValueBlocksInUse: Int { stages.reduce(0) { $0 + $1.cache.blocksInUse } }
@@ -103,7 +112,7 @@ public final class Engine {
       }
       progress.released = step.released
     } catch {
-      fail(step.id, because: error)
+      drop(step.id, because: error)
     }
   }
 
@@ -131,7 +140,7 @@ public final class Engine {
       active.pass.hidden.update(from: handOver.rows, count: rowCount * model.hiddenSize)
       progress.released += handOver.released
     } catch {
-      fail(handOver.step, because: error)
+      drop(handOver.step, because: error)
     }
   }
 
@@ -146,6 +155,9 @@ public final class Engine {
     guard let index = passes.firstIndex(where: { $0 === active }) else { return }
     passes.remove(at: index)
     sparePasses.append(active.pass)
+    if let retained = active.retained { spareRetained.append(retained) }
+    active.beginExchange()
+    active.retained = nil
   }
 
   /// Frees what ended sequences held here, and drops work that was still under way for them.
@@ -172,6 +184,21 @@ public final class Engine {
   func fail(_ step: StepID, because error: any Error) {
     abandon(step)
     outlet?.failed(step, because: error)
+  }
+
+  /// Drops a step that could not be finished now, but may be another time.
+  func interrupt(_ step: StepID, because error: any Error) {
+    abandon(step)
+    outlet?.interrupted(step, because: error)
+  }
+
+  /// Drops a step after an error: what the outlet could not send can be sent another time, all else will be wrong again.
+  func drop(_ step: StepID, because error: any Error) {
+    if let failure = error as? OutletFailure {
+      interrupt(step, because: failure.cause)
+    } else {
+      fail(step, because: error)
+    }
   }
 
   func countWork() { progress &+= 1 }

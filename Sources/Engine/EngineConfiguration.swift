@@ -63,11 +63,17 @@ extension EngineConfiguration {
 
   /// Bytes of scratch memory: buffers of the forward pass, of the exchange with other nodes, and of four passes for
   /// each hosted stage.
-  public func scratchBytes(threads: Int) -> Int {
+  /// - Parameter withReplicas: whether experts of hosted layers have several holders, so that passes keep the rows that
+  ///   they may have to send again; the sums of one pass all of whose rows were sent again are counted too.
+  public func scratchBytes(threads: Int, withReplicas: Bool = false) -> Int {
     let model = spec.hyperparameters
-    let passes = 4 * max(1, stages.count) * Pass.byteCount(model, rowCapacity: rowCapacity)
-    return Forward.scratchBytes(model, rowCapacity: rowCapacity, threads: threads) + passes
-      + 8 * rowCapacity * model.hiddenSize + logitBytes
+    let passCount = 4 * max(1, stages.count)
+    var bytes = Forward.scratchBytes(model, rowCapacity: rowCapacity, threads: threads) + logitBytes
+    bytes += passCount * Pass.byteCount(model, rowCapacity: rowCapacity) + 8 * rowCapacity * model.hiddenSize
+    guard withReplicas else { return bytes }
+    let retained = RetainedExchange.byteCount(
+      rowCapacity: rowCapacity, choicesPerRow: model.expertsPerToken, hiddenSize: model.hiddenSize)
+    return bytes + passCount * retained + 8 * rowCapacity * model.expertsPerToken * model.hiddenSize
   }
 
   /// Bytes of the logits of one pass; only the last host makes any.

@@ -130,9 +130,16 @@ final class EngineCluster {
       }
     }
 
-    func send(_ rows: RoutedRows, for key: ExchangeKey, to node: Int) throws {
+    func assign(
+      layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>, except node: Int
+    ) -> Bool { false }
+    func hasReplicas(_ layer: LayerIndex) -> Bool { true }
+    func answered(_ key: ExchangeKey, part: Int, node: Int, rows: Int) {}
+
+    func send(_ rows: RoutedRows, for key: ExchangeKey, part: Int, to node: Int) throws {
       let target = cluster.nodes[node].engine
-      let request = try target.makeRequest(key, from: index, rowCount: rows.rowCount, choiceCount: rows.choiceCount)
+      let request = try target.makeRequest(
+        key, part: part, from: index, rowCount: rows.rowCount, choiceCount: rows.choiceCount)
       request.exponents.update(from: rows.exponents, count: rows.rowCount)
       request.firstChoice.update(from: rows.firstChoice, count: rows.rowCount + 1)
       request.experts.update(from: rows.experts, count: rows.choiceCount)
@@ -155,11 +162,11 @@ final class EngineCluster {
       let copy = Sums(
         rowCount: request.rowCount, width: width,
         values: Array(UnsafeBufferPointer(start: sums, count: request.rowCount * width)))
-      try cluster.nodes[request.node].engine.receive(copy, for: request.key, from: index)
+      try cluster.nodes[request.node].engine.receive(copy, for: request.key, part: request.part, from: index)
     }
 
     func refuse(_ request: ExpertRequest, because error: any Error) {
-      cluster.nodes[request.node].engine.refused(request.key, by: index, because: error)
+      cluster.nodes[request.node].engine.refused(request.key, part: request.part, by: index, because: error)
     }
 
     func handOver(_ pass: PassHandOver, toStage stage: Int) {
@@ -168,6 +175,7 @@ final class EngineCluster {
 
     func finished(_ step: StepID, results: [StepResult]) { cluster.results[step] = results }
     func failed(_ step: StepID, because error: any Error) { cluster.failure = error }
+    func interrupted(_ step: StepID, because error: any Error) { cluster.failure = error }
   }
 
   struct Sums: PartialSums {

@@ -13,7 +13,7 @@ enum DataSamples {
     let layout = DispatchLayout(rowCount: 3, choiceCount: 5, forms: forms, hiddenSize: hiddenSize)
     var bytes = [UInt8](repeating: 0xEE, count: layout.byteCount)
     bytes.withUnsafeMutableBytes { bytes in
-      let writer = DispatchWriter(bytes, layout: layout, layer: 4, pass: 1)
+      let writer = DispatchWriter(bytes, layout: layout, layer: 4, pass: 1, part: 3)
       for (row, count) in [2, 0, 3].enumerated() {
         writer.setRow(row, exponent: Int32(row - 20), choiceCount: count)
         for form in ActivationForm.allCases where forms.contains(form) {
@@ -46,7 +46,7 @@ enum DataSamples {
     var bytes = [UInt8](
       repeating: 0xEE, count: CombineWriter.byteCount(sums: sums, rowCount: rowCount, hiddenSize: hiddenSize))
     bytes.withUnsafeMutableBytes {
-      CombineWriter.write($0, layer: 4, pass: 1, sums: sums, rowCount: rowCount, hiddenSize: hiddenSize)
+      CombineWriter.write($0, layer: 4, pass: 1, part: 250, sums: sums, rowCount: rowCount, hiddenSize: hiddenSize)
     }
     return bytes
   }
@@ -88,7 +88,10 @@ enum DataSamples {
     ("dispatch", frame(.dispatch, dispatch(), flags: .prefill)),
     ("combine", frame(.combine, combine())),
     ("handOver", frame(.handOver, handOver())),
-    ("exchangeFailed", frame(.exchangeFailed, ExchangeFailed(layer: 4, pass: 1, sentence: "not finite").payload)),
+    (
+      "exchangeFailed",
+      frame(.exchangeFailed, ExchangeFailed(layer: 4, pass: 1, part: 3, sentence: "not finite").payload)
+    ),
     (
       "peerHello",
       frame(
