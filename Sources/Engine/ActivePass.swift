@@ -59,8 +59,16 @@ final class ActivePass {
   let index: Int
   /// What the pass' rows belong to.
   let entries: [StepEntry]
-  /// Nodes whose partial sums are awaited, with the rows each was sent.
-  var awaited: [AwaitedNode] = []
+  /// Parts of the current exchange by their number, `partCount` of them; the others are memory of earlier exchanges.
+  var parts: [ExchangePart] = []
+  private(set) var partCount = 0
+  /// Originals whose sums are not in yet.
+  var missingParts = 0
+  /// What is kept of the current exchange, when its layer has replicas.
+  var retained: RetainedExchange?
+
+  /// Most parts of an exchange: frames number them with 8 bits.
+  static let partLimit = 256
 
   init(pass: Pass, progress: StepProgress, index: Int, entries: [StepEntry]) {
     self.pass = pass
@@ -75,16 +83,58 @@ final class ActivePass {
 
   /// Whether there is something to compute now.
   var isReady: Bool {
-    if pass.awaitsExperts { return awaited.allSatisfy { !$0.isOpen } }
+    if pass.awaitsExperts { return missingParts == 0 }
     return index == 0 || progress.marks[index - 1].trunkDone > pass.layer
       || pass.layer == progress.stage.layers.upperBound
   }
-}
 
-/// Rows that were sent to a node in the current exchange of a pass.
-struct AwaitedNode {
-  let node: Int
-  var isOpen: Bool
-  /// Rows of the pass, in the order in which they were sent.
-  var rows: [Int32]
+  /// Forgets the parts of the exchange before.
+  func beginExchange() {
+    for number in 0..<partCount { parts[number].replacement = nil }
+    partCount = 0
+    missingParts = 0
+    retained?.invalidate()
+  }
+
+  /// Notes that a node is sent a part of the current exchange.
+  /// - Returns: the part's number.
+  func addPart(_ rows: RoutedRows, to node: Int, replacing original: Int? = nil) throws(EngineError) -> Int {
+    guard partCount < Self.partLimit else {
+      throw EngineError(
+        .capacity,
+        "the rows of layer \(rows.layer) would go out in more than \(Self.partLimit) parts; spread its experts "
+          + "over fewer nodes")
+    }
+    let number = partCount
+    if number == parts.count { parts.append(ExchangePart()) }
+    partCount += 1
+    parts[number].node = node
+    parts[number].rows.removeAll(keepingCapacity: true)
+    for row in 0..<rows.rowCount { parts[number].rows.append(Int32(rows.sourceRow(row))) }
+    parts[number].original = original
+    parts[number].isOpen = true
+    parts[number].isResent = original != nil
+    parts[number].replacement = nil
+    if original == nil { missingParts += 1 }
+    return number
+  }
+
+  /// Whether an answer of that node to that part would be taken.
+  func awaits(_ number: Int, from node: Int) -> Bool {
+    pass.awaitsExperts && (0..<partCount).contains(number) && parts[number].isOpen && parts[number].node == node
+  }
+
+  /// The sums of an original are in: its replacements are no longer awaited.
+  func finish(_ number: Int) {
+    parts[number].isOpen = false
+    missingParts -= 1
+    dropReplacements(of: number)
+  }
+
+  /// Answers of the replacements of a part are no longer taken, and those that came are dropped.
+  func dropReplacements(of number: Int) {
+    guard parts[number].replacement != nil else { return }
+    parts[number].replacement = nil
+    for other in 0..<partCount where parts[other].original == number { parts[other].isOpen = false }
+  }
 }

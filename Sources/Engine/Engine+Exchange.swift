@@ -8,20 +8,31 @@ extension Engine {
   /// Divides a layer's choices among the nodes that hold the experts, sends the others their rows, and computes this
   /// node's share while they travel.
   func exchange(_ active: ActivePass, _ rows: RoutedRows) throws {
+    expertCounts.add(rows)
+    active.beginExchange()
     guard let outlet else { return }
     let scratch = exchangeScratch
     outlet.assign(layer: rows.layer, experts: rows.experts, count: rows.choiceCount, nodes: scratch.nodes)
     scratch.countChoices(rows)
-    var isRemote = false
+    var unsent: [(part: Int, cause: any Error)] = []
     for node in 0..<scratch.nodeCount where node != scratch.ownNode && scratch.choicesOfNode[node] > 0 {
       let part = scratch.part(of: rows, for: node)
-      active.expect(from: node, part)
-      try outlet.send(part, for: active.key, to: node)
-      isRemote = true
+      let number = try active.addPart(part, to: node)
+      scratch.partOfNode[node] = Int32(number)
+      do {
+        try outlet.send(part, for: active.key, part: number, to: node)
+      } catch {
+        unsent.append((number, error))
+      }
     }
-    if isRemote { exchanges &+= 1 }
-    guard scratch.choicesOfNode[scratch.ownNode] > 0 else { return }
-    try computeOwn(active, rows, all: !isRemote)
+    let isRemote = active.partCount > 0
+    if isRemote {
+      exchanges &+= 1
+      if outlet.hasReplicas(rows.layer) { retain(rows, of: active) }
+    }
+    if scratch.choicesOfNode[scratch.ownNode] > 0 { try computeOwn(active, rows, all: !isRemote) }
+    // Only now, as it needs the scratch memory; a node that cannot be reached is as good as lost.
+    for (number, cause) in unsent where isUnderWay(active) { lose(number, of: active, because: cause) }
   }
 
   private func computeOwn(_ active: ActivePass, _ rows: RoutedRows, all: Bool) throws {
@@ -40,40 +51,42 @@ extension Engine {
 
   // MARK: - Answers
 
-  /// Adds a node's partial sums to the pass they belong to. Answers nobody waits for are ignored.
+  /// Adds a node's partial sums to the pass they belong to, or, when they answer a part that was sent again, to those of
+  /// the part's other replacements. Answers nobody waits for are ignored.
   /// - Throws: `EngineError` when the answer does not fit the question.
-  public func receive(_ partial: some PartialSums, for key: ExchangeKey, from node: Int) throws(EngineError) {
-    guard let active = passes.first(where: { $0.pass.awaitsExperts && $0.key == key }),
-      let index = active.awaited.firstIndex(where: { $0.node == node && $0.isOpen })
-    else { return }
-    let rows = active.awaited[index].rows
+  public func receive(
+    _ partial: some PartialSums, for key: ExchangeKey, part number: Int, from node: Int
+  ) throws(EngineError) {
+    guard let active = awaiting(key), active.awaits(number, from: node) else { return }
+    let rows = active.parts[number].rows
     guard partial.rowCount == rows.count else {
       throw EngineError(
         .protocolViolation,
         "node \(node) answered \(partial.rowCount) rows of layer \(key.layer); sent were \(rows.count)")
     }
-    active.awaited[index].isOpen = false
+    active.parts[number].isOpen = false
+    guard active.parts[number].original == nil else {
+      return addReplacement(number, of: active) { partial.add(row: $0, into: $1) }
+    }
     for row in rows.indices {
       partial.add(row: row, into: active.pass.accumulators + Int(rows[row]) * model.hiddenSize)
     }
+    active.finish(number)
+    outlet?.answered(key, part: number, node: node, rows: rows.count)
   }
 
-  /// A node cannot compute what it was sent.
-  public func refused(_ key: ExchangeKey, by node: Int, because error: any Error) {
-    guard passes.contains(where: { $0.key == key && $0.awaited.contains { $0.node == node && $0.isOpen } }) else {
-      return
-    }
-    fail(key.step, because: error)
-  }
+  /// The pass that waits for answers to an exchange.
+  func awaiting(_ key: ExchangeKey) -> ActivePass? { passes.first { $0.pass.awaitsExperts && $0.key == key } }
 
   // MARK: - Peers' requests
 
   /// An empty request to be filled from a frame.
+  /// - Parameter part: 0 to 255; the answer repeats it.
   /// - Throws: `EngineError` when the peer sent more rows than a pass may have.
   public func makeRequest(
-    _ key: ExchangeKey, from node: Int, rowCount: Int, choiceCount: Int
+    _ key: ExchangeKey, part: Int, from node: Int, rowCount: Int, choiceCount: Int
   ) throws(EngineError) -> ExpertRequest {
-    guard (1...configuration.rowCapacity).contains(rowCount),
+    guard (0..<ActivePass.partLimit).contains(part), (1...configuration.rowCapacity).contains(rowCount),
       (1...rowCount * model.expertsPerToken).contains(choiceCount), configuration.spec.layers.contains(key.layer)
     else {
       throw EngineError(
@@ -83,13 +96,20 @@ extension Engine {
       throw EngineError(.capacity, "\(Self.requestLimit) requests for experts wait already")
     }
     let request = spareRequests.popLast() ?? ExpertRequest(model, rowCapacity: configuration.rowCapacity)
-    request.begin(key, from: node, rowCount: rowCount)
+    request.begin(key, part: part, from: node, rowCount: rowCount)
     return request
   }
 
   /// Queues a filled request.
   public func enqueue(_ request: ExpertRequest) {
     if request.key.phase == .decode { peerDecode.append(request) } else { peerPrefill.append(request) }
+  }
+
+  /// Forgets what a node has asked for and not been answered yet: it is gone, or under another placement.
+  public func dropRequests(of node: Int) {
+    spareRequests += (peerDecode + peerPrefill).filter { $0.node == node }
+    peerDecode.removeAll { $0.node == node }
+    peerPrefill.removeAll { $0.node == node }
   }
 
   func serve(_ request: ExpertRequest) {
@@ -138,21 +158,5 @@ extension Engine {
         lastRow[expert] = Int32(row)
       }
     }
-  }
-}
-
-extension ActivePass {
-  /// Notes that a node was sent a part of the current exchange.
-  func expect(from node: Int, _ part: RoutedRows) {
-    let slot: Int
-    if let known = awaited.firstIndex(where: { $0.node == node }) {
-      slot = known
-    } else {
-      awaited.append(AwaitedNode(node: node, isOpen: false, rows: []))
-      slot = awaited.count - 1
-    }
-    awaited[slot].isOpen = true
-    awaited[slot].rows.removeAll(keepingCapacity: true)
-    for row in 0..<part.rowCount { awaited[slot].rows.append(Int32(part.sourceRow(row))) }
   }
 }

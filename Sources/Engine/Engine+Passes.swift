@@ -77,7 +77,15 @@ extension Engine {
     let empty = PassHandOver(
       step: progress.id, phase: progress.phase, pass: 0, passCount: 0, entries: [], released: released,
       rows: UnsafePointer(logits.floats), rowCount: 0)
-    try outlet?.handOver(empty, toStage: progress.stage.index + 1)
+    try handOver(empty, toStage: progress.stage.index + 1)
+  }
+
+  private func handOver(_ pass: PassHandOver, toStage stage: Int) throws(OutletFailure) {
+    do {
+      try outlet?.handOver(pass, toStage: stage)
+    } catch {
+      throw OutletFailure(cause: error)
+    }
   }
 
   /// A pass has done its stage's layers: results on the last host, else on to the next.
@@ -93,7 +101,7 @@ extension Engine {
         step: progress.id, phase: progress.phase, pass: active.index, passCount: progress.passCount,
         entries: active.entries.map(\.withoutTokens), released: released, rows: UnsafePointer(active.pass.hidden),
         rowCount: active.pass.rowCount)
-      try outlet?.handOver(handOver, toStage: progress.stage.index + 1)
+      try self.handOver(handOver, toStage: progress.stage.index + 1)
     }
     retire(active)
     progress.finishedPasses += 1

@@ -49,7 +49,7 @@ extension Engine {
       active.progress.marks[active.index].trunkDone = active.pass.layer.advanced(by: 1)
       try exchange(active, rows)
     } catch {
-      fail(active.progress.id, because: error)
+      drop(active.progress.id, because: error)
     }
   }
 }

@@ -26,10 +26,12 @@ public final class Engine {
   var prefillTurnIsPeers = true
   var sparePasses: [Pass] = []
   var spareRequests: [ExpertRequest] = []
+  var spareRetained: [RetainedExchange] = []
   /// Reused for the choices of an exchange.
   let exchangeScratch: ExchangeScratch
   let requestSums: AlignedBuffer
   let logits: AlignedBuffer
+  let expertCounts: ExpertCounts
   /// Pieces of work done; a sign of life.
   public private(set) var progress: UInt64 = 0
   /// Exchanges with other nodes begun, each one round trip.
@@ -42,29 +44,44 @@ public final class Engine {
   ///   - shard: the weights this node holds; all that `configuration` needs must be in before work begins.
   ///   - nodeCount: nodes of the placement.
   ///   - ownNode: this node's number.
+  ///   - old: the engine of the placement before, no step of which is under way. Layers that it hosted too keep their
+  ///     keys and values: a stage of the very same layers takes the cache over, others copy, so that for them both
+  ///     caches are in memory until the old engine goes. The old engine must do no work any more; layers that left
+  ///     can still be exported from it. Nothing is taken from an engine whose keys and values are of another kind
+  ///     (`EngineConfiguration.keepsKeyValues(of:)`). Sampling states are not taken over: sequences are opened anew.
   public init(
     _ configuration: EngineConfiguration, shard: Shard, kernels: Kernels, team: ThreadTeam, nodeCount: Int,
-    ownNode: Int
+    ownNode: Int, inheriting old: Engine? = nil
   ) {
     self.configuration = configuration
     model = configuration.spec.hyperparameters
     forward = Forward(
       spec: configuration.spec, shard: shard, kernels: kernels, team: team, combine: configuration.combine,
       rowCapacity: configuration.rowCapacity)
+    let ancestor = old.flatMap { configuration.keepsKeyValues(of: $0.configuration) ? $0 : nil }
     stages = configuration.stages.map { stage in
-      let layout = KVLayout(spec: configuration.spec, layers: stage.layers, type: configuration.kvType)
-      return HostedStageState(
-        stage, cache: KVCache(layout: layout, context: configuration.context, sequences: configuration.sequences))
+      HostedStageState(stage, cache: Self.cache(for: stage, configuration, ancestor))
     }
     sampler = Sampler(kernels: kernels)
     exchangeScratch = ExchangeScratch(
       model, rowCapacity: configuration.rowCapacity, nodeCount: nodeCount, ownNode: ownNode)
     requestSums = AlignedBuffer(byteCount: 8 * configuration.rowCapacity * model.hiddenSize)
     logits = AlignedBuffer(byteCount: configuration.logitBytes)
+    expertCounts = ExpertCounts(model)
+    if let old {
+      progress = old.progress
+      releases = old.releases
+      for stage in stages { expertCounts.inherit(stage.layers, from: old.expertCounts) }
+    }
   }
 
   /// Whether anything is queued, ready or not.
   public var isIdle: Bool { passes.isEmpty && peerDecode.isEmpty && peerPrefill.isEmpty }
+
+  /// How often the router chose each expert of each hosted layer since the layer came to this node: totals by expert.
+  public var expertUse: [LayerIndex: [UInt64]] {
+    Dictionary(uniqueKeysWithValues: stages.flatMap(\.layers).map { ($0, expertCounts[$0]) })
+  }
 
   /// KV blocks in use over all hosted stages.
   public var keyValueBlocksInUse: Int { stages.reduce(0) { $0 + $1.cache.blocksInUse } }
@@ -95,7 +112,7 @@ public final class Engine {
       }
       progress.released = step.released
     } catch {
-      fail(step.id, because: error)
+      drop(step.id, because: error)
     }
   }
 
@@ -123,7 +140,7 @@ public final class Engine {
       active.pass.hidden.update(from: handOver.rows, count: rowCount * model.hiddenSize)
       progress.released += handOver.released
     } catch {
-      fail(handOver.step, because: error)
+      drop(handOver.step, because: error)
     }
   }
 
@@ -138,6 +155,9 @@ public final class Engine {
     guard let index = passes.firstIndex(where: { $0 === active }) else { return }
     passes.remove(at: index)
     sparePasses.append(active.pass)
+    if let retained = active.retained { spareRetained.append(retained) }
+    active.beginExchange()
+    active.retained = nil
   }
 
   /// Frees what ended sequences held here, and drops work that was still under way for them.
@@ -164,6 +184,21 @@ public final class Engine {
   func fail(_ step: StepID, because error: any Error) {
     abandon(step)
     outlet?.failed(step, because: error)
+  }
+
+  /// Drops a step that could not be finished now, but may be another time.
+  func interrupt(_ step: StepID, because error: any Error) {
+    abandon(step)
+    outlet?.interrupted(step, because: error)
+  }
+
+  /// Drops a step after an error: what the outlet could not send can be sent another time, all else will be wrong again.
+  func drop(_ step: StepID, because error: any Error) {
+    if let failure = error as? OutletFailure {
+      interrupt(step, because: failure.cause)
+    } else {
+      fail(step, because: error)
+    }
   }
 
   func countWork() { progress &+= 1 }

@@ -45,6 +45,13 @@ public struct EngineConfiguration: Sendable {
 }
 
 extension EngineConfiguration {
+  /// Whether keys and values made under another configuration are, bit for bit, those that this one would make: the
+  /// model's shape, the KV type, the combine mode and the context are the same. Stages and sequences may differ.
+  public func keepsKeyValues(of other: EngineConfiguration) -> Bool {
+    spec.hyperparameters == other.spec.hyperparameters && kvType == other.kvType && combine == other.combine
+      && context == other.context
+  }
+
   /// Bytes that keys and values take when all sequences are as long as they may be; `Int.max` when that is past
   /// counting.
   public var keyValueBytes: Int {
@@ -56,11 +63,17 @@ extension EngineConfiguration {
 
   /// Bytes of scratch memory: buffers of the forward pass, of the exchange with other nodes, and of four passes for
   /// each hosted stage.
-  public func scratchBytes(threads: Int) -> Int {
+  /// - Parameter withReplicas: whether experts of hosted layers have several holders, so that passes keep the rows that
+  ///   they may have to send again; the sums of one pass all of whose rows were sent again are counted too.
+  public func scratchBytes(threads: Int, withReplicas: Bool = false) -> Int {
     let model = spec.hyperparameters
-    let passes = 4 * max(1, stages.count) * Pass.byteCount(model, rowCapacity: rowCapacity)
-    return Forward.scratchBytes(model, rowCapacity: rowCapacity, threads: threads) + passes
-      + 8 * rowCapacity * model.hiddenSize + logitBytes
+    let passCount = 4 * max(1, stages.count)
+    var bytes = Forward.scratchBytes(model, rowCapacity: rowCapacity, threads: threads) + logitBytes
+    bytes += passCount * Pass.byteCount(model, rowCapacity: rowCapacity) + 8 * rowCapacity * model.hiddenSize
+    guard withReplicas else { return bytes }
+    let retained = RetainedExchange.byteCount(
+      rowCapacity: rowCapacity, choicesPerRow: model.expertsPerToken, hiddenSize: model.hiddenSize)
+    return bytes + passCount * retained + 8 * rowCapacity * model.expertsPerToken * model.hiddenSize
   }
 
   /// Bytes of the logits of one pass; only the last host makes any.

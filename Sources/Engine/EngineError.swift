@@ -8,6 +8,8 @@ public struct EngineError: Error, Sendable, CustomStringConvertible {
     case protocolViolation
     /// More positions or sequences than the KV cache was made for.
     case capacity
+    /// A node that was asked for experts is gone.
+    case peerLost
     /// The sampler cannot choose a token.
     case sampling
   }

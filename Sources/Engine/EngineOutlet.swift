@@ -47,12 +47,27 @@ public struct PassHandOver {
 }
 
 /// Where an engine's messages go; called on the engine's thread, must not block. Pointers are valid during the call.
+///
+/// Of the engine's own functions only `resume` may be called from here. What `send` and `handOver` throw is taken as a
+/// loss of the receiver: rows go to another holder of their experts if there is one, else the step is interrupted.
 public protocol EngineOutlet: AnyObject {
   /// Chooses a holder for each choice of an exchange; writes node numbers, `ownNode` for this one.
   func assign(
     layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>)
+  /// Chooses another holder than `node` for each of some choices whose rows are sent again; this node may be one.
+  /// - Returns: false when an expert has no other holder that can be reached; `nodes` may then hold anything.
+  func assign(
+    layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>,
+    except node: Int
+  ) -> Bool
+  /// Whether any expert of a layer has more than one holder: if not, rows are not kept to be sent again.
+  func hasReplicas(_ layer: LayerIndex) -> Bool
   /// Sends rows to a node that holds their experts.
-  func send(_ rows: RoutedRows, for key: ExchangeKey, to node: Int) throws
+  /// - Parameter part: 0 to 255, which part of the exchange this is; the answer names it.
+  func send(_ rows: RoutedRows, for key: ExchangeKey, part: Int, to node: Int) throws
+  /// The answer of a part's own node, of `rows` rows, was taken, whether or not the part had been resent meanwhile; not
+  /// called for replacements.
+  func answered(_ key: ExchangeKey, part: Int, node: Int, rows: Int)
   /// Answers a peer's request: `sums` is `[request.rowCount, hiddenSize]`.
   func answer(_ request: ExpertRequest, sums: UnsafePointer<Int64>) throws
   /// Tells a peer that its request cannot be computed.
@@ -61,8 +76,10 @@ public protocol EngineOutlet: AnyObject {
   func handOver(_ pass: PassHandOver, toStage stage: Int) throws
   /// A step is through; called on the last host.
   func finished(_ step: StepID, results: [StepResult])
-  /// A step cannot go on.
+  /// A step cannot be computed.
   func failed(_ step: StepID, because error: any Error)
+  /// A step was dropped because a node could not be reached; it may be run again from its start.
+  func interrupted(_ step: StepID, because error: any Error)
 }
 
 /// Partial sums that came from a node, row by row.

@@ -6,6 +6,8 @@ public import Tensors
 /// Rows that a peer wants this node's experts for; filled from a frame, then queued. Reused through the engine's pool.
 public final class ExpertRequest {
   public internal(set) var key: ExchangeKey
+  /// Which part of the exchange this is; the answer repeats it.
+  public internal(set) var part = 0
   /// Number of the node that asked.
   public internal(set) var node = 0
   public internal(set) var rowCount = 0
@@ -38,8 +40,9 @@ public final class ExpertRequest {
     activationBuffers = ActivationForm.allCases.map { _ in nil }
   }
 
-  func begin(_ key: ExchangeKey, from node: Int, rowCount: Int) {
+  func begin(_ key: ExchangeKey, part: Int, from node: Int, rowCount: Int) {
     self.key = key
+    self.part = part
     self.node = node
     self.rowCount = rowCount
     forms.removeAll(keepingCapacity: true)

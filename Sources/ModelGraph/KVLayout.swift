@@ -29,15 +29,17 @@ public struct KVLayout: Sendable, Hashable {
   /// Bytes of a block.
   public var blockBytes: Int { layerBytes * layers.count }
 
+  /// Offset in the block of a layer's bytes, in bytes; `layer` is one of `layers`.
+  public func offset(of layer: LayerIndex) -> Int { (layer.rawValue - layers.lowerBound.rawValue) * layerBytes }
+
   /// Offset in the block of a key head's first position.
   func keyOffset(_ layer: LayerIndex, head: Int) -> Int {
-    (layer.rawValue - layers.lowerBound.rawValue) * layerBytes + head * keyStride * KVType.blockPositions
+    offset(of: layer) + head * keyStride * KVType.blockPositions
   }
 
   /// Offset in the block of a value head's first position.
   func valueOffset(_ layer: LayerIndex, head: Int) -> Int {
-    (layer.rawValue - layers.lowerBound.rawValue) * layerBytes
-      + (headCount * keyStride + head * valueStride) * KVType.blockPositions
+    offset(of: layer) + (headCount * keyStride + head * valueStride) * KVType.blockPositions
   }
 }
 

@@ -7,6 +7,8 @@ public struct CombineView {
   public let layer: LayerIndex
   /// Which pass of the step.
   public let pass: Int
+  /// Which part of the exchange is answered.
+  public let part: Int
   public let rowCount: Int
   public let hiddenSize: Int
   private let base: UnsafeRawPointer
@@ -21,7 +23,8 @@ public struct CombineView {
     pass = Int(try reader.u16("pass"))
     rowCount = Int(try reader.u16("rows"))
     guard rowCount > 0 else { throw reader.bad("a combine without rows", back: 2) }
-    try reader.zeros(2, "reserved")
+    part = Int(try reader.u8("part"))
+    try reader.zeros(1, "reserved")
     var elements = 0
     for width in try reader.raw(rowCount, "widths") {
       guard CombineRow.isWidth(width) else {

@@ -16,7 +16,7 @@ public struct ActivationForms: OptionSet, Sendable, Hashable {
 
 /// Where things stand in the payload of a dispatch frame.
 ///
-/// 0 layer u16, 2 pass u16, 4 rows u16, 6 forms u8, 7 zero, 8 choices u32, then exponents i16 a row, counts u16 a row,
+/// 0 layer u16, 2 pass u16, 4 rows u16, 6 forms u8, 7 part u8, 8 choices u32, then exponents i16 a row, counts u16 a row,
 /// experts u16 a choice, weights float32 a choice, then for each form, ascending, all rows (docs/wire.md).
 public struct DispatchLayout: Sendable, Hashable {
   public static let headBytes = 12

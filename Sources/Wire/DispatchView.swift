@@ -9,6 +9,8 @@ public struct DispatchView {
   public let layer: LayerIndex
   /// Which pass of the step.
   public let pass: Int
+  /// Which part of the exchange; the answer repeats it.
+  public let part: Int
   private let base: UnsafeRawPointer
 
   public var rowCount: Int { layout.rowCount }
@@ -33,7 +35,7 @@ public struct DispatchView {
     guard !forms.isEmpty, DispatchLayout.fits(forms, hiddenSize: hiddenSize) else {
       throw reader.bad("forms \(forms.rawValue) for rows of \(hiddenSize) elements", back: 1)
     }
-    try reader.zeros(1, "reserved")
+    part = Int(try reader.u8("part"))
     let choiceCount = try reader.count("choices", limit: WireLimits.rows * 256, elementBytes: 6)
     layout = DispatchLayout(rowCount: rowCount, choiceCount: choiceCount, forms: forms, hiddenSize: hiddenSize)
     guard let base = payload.baseAddress, payload.count == layout.byteCount else {

@@ -7,10 +7,12 @@ public struct DispatchWriter {
   public let layout: DispatchLayout
   private let base: UnsafeMutableRawPointer
 
-  /// - Parameter target: at least `layout.byteCount` bytes, of any alignment.
-  /// - Parameter pass: which pass of the step, below 65,536.
+  /// - Parameters:
+  ///   - target: at least `layout.byteCount` bytes, of any alignment.
+  ///   - pass: which pass of the step, below 65,536.
+  ///   - part: which part of the exchange, below 256.
   public init(
-    _ target: UnsafeMutableRawBufferPointer, layout: DispatchLayout, layer: LayerIndex, pass: Int
+    _ target: UnsafeMutableRawBufferPointer, layout: DispatchLayout, layer: LayerIndex, pass: Int, part: Int
   ) {
     guard let base = target.baseAddress, target.count >= layout.byteCount else {
       preconditionFailure("a dispatch of \(layout.byteCount) bytes does not fit \(target.count)")
@@ -21,7 +23,7 @@ public struct DispatchWriter {
     store(UInt16(pass), 2)
     store(UInt16(layout.rowCount), 4)
     store(layout.forms.rawValue, 6)
-    store(UInt8(0), 7)
+    store(UInt8(part), 7)
     store(UInt32(layout.choiceCount), 8)
   }
 

@@ -47,6 +47,8 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   case handOver = 66
   case exchangeFailed = 67
   case peerHello = 68
+  case keyValues = 69
+  case keyValuesEnd = 70
   // Weights, worker and coordinator.
   case pieceRequest = 96
   case pieceData = 97
@@ -64,7 +66,7 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   /// Most bytes of a payload of this type.
   public var payloadLimit: Int {
     switch self {
-    case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel,
+    case .ping, .pong, .shutdown, .countersRequest, .activate, .activated, .cancel, .keyValuesEnd,
       .nodeLost, .release, .moveKeyValues, .useRequest, .jobsRequest, .attach, .cancelJob, .topologyRequest,
       .loadRequest:
       64
@@ -75,6 +77,7 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
     case .pieceData: WireLimits.pieceChunkBytes + 64
     case .step, .submit, .submitted, .tokens, .finished, .jobList, .topologyStatus, .expertUse, .loadReport: 16 << 20
     case .prepare, .stepResult, .logits: 64 << 20
+    case .keyValues: KeyValuesWriter.headBytes + WireLimits.keyValueSlabBytes
     case .dispatch, .combine, .handOver: 128 << 20
     }
   }

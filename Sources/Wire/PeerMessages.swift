@@ -36,25 +36,44 @@ public struct PeerHello: WireMessage {
 public struct ExchangeFailed: WireMessage {
   public let layer: LayerIndex
   public let pass: Int
+  /// Which part of the exchange, 0 to 255.
+  public let part: Int
   public let sentence: String
 
-  public init(layer: LayerIndex, pass: Int, sentence: String) {
+  public init(layer: LayerIndex, pass: Int, part: Int, sentence: String) {
     self.layer = layer
     self.pass = pass
+    self.part = part
     self.sentence = sentence
   }
 
   public func write(to writer: inout WireWriter) {
     writer.u16(UInt16(layer.rawValue))
     writer.u16(UInt16(pass))
+    writer.u8(UInt8(part))
+    writer.zeros(3)
     writer.string(sentence)
   }
 
   public init(from reader: inout WireReader) throws(WireError) {
     layer = LayerIndex(Int(try reader.u16("layer")))
     pass = Int(try reader.u16("pass"))
+    part = Int(try reader.u8("part"))
+    try reader.zeros(3, "reserved")
     sentence = try reader.string("sentence")
   }
+}
+
+/// Old host to new host: all keys and values that the sender hands over have been sent.
+public struct KeyValuesEnd: WireMessage {
+  /// `keyValues` frames that went before.
+  public let slabCount: Int
+
+  public init(slabCount: Int) { self.slabCount = slabCount }
+
+  public func write(to writer: inout WireWriter) { writer.long(slabCount) }
+
+  public init(from reader: inout WireReader) throws(WireError) { slabCount = try reader.long("slabs") }
 }
 
 /// Worker to coordinator, on a weights connection: send a part of a piece.

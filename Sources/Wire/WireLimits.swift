@@ -24,6 +24,8 @@ public enum WireLimits {
   public static let rows = 65_535
   /// Bytes of weights in one `pieceData` frame.
   public static let pieceChunkBytes = 256 << 10
+  /// Bytes of the keys and values of one layer in one KV block: 128 heads of 512 + 512 elements in float32.
+  public static let keyValueSlabBytes = 32 << 20
   /// Elements of a hidden state.
   public static let hiddenSize = 1 << 20
   /// Exponents of a combine grid lie in `-gridExponent...gridExponent`.

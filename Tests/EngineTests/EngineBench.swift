@@ -11,6 +11,7 @@ final class EngineBench: EngineOutlet {
   /// A frame to an expert node.
   struct Sent {
     let key: ExchangeKey
+    let part: Int
     let node: Int
     let rowCount: Int
     var exponents: [Int32]
@@ -32,14 +33,21 @@ final class EngineBench: EngineOutlet {
   let engine: Engine
   /// Number of the node that gets an expert's rows.
   var owner: (Int) -> Int = { _ in 0 }
+  /// The number of the node that gets an expert's rows when they are sent again; nil: there are no replicas.
+  var replica: ((_ expert: Int, _ except: Int) -> Int?)?
+  /// Nodes that nothing can be sent to.
+  var unreachable: Set<Int> = []
   /// What happens with a hand-over; by default it is kept.
   var onHandOver: ((PassHandOver, Int) -> Void)?
   private(set) var sent: [Sent] = []
-  private(set) var answers: [(key: ExchangeKey, sums: EngineCluster.Sums)] = []
+  private(set) var answers: [(key: ExchangeKey, part: Int, sums: EngineCluster.Sums)] = []
   private(set) var refusals: [(key: ExchangeKey, node: Int, sentence: String)] = []
   private(set) var handedOver: [HandedOver] = []
   private(set) var results: [StepID: [StepResult]] = [:]
   private(set) var failures: [(step: StepID, error: any Error)] = []
+  private(set) var interruptions: [(step: StepID, error: any Error)] = []
+  /// Answers of parts' own nodes that were taken, as part@node:rows.
+  private(set) var taken: [String] = []
   /// What was worked on, in order: rows of own passes, and answers.
   private(set) var log: [String] = []
   private let arena = WeightArena()
@@ -49,7 +57,7 @@ final class EngineBench: EngineOutlet {
   ///   - stages: index and layers of those that it hosts; the one that ends with the model's layers is the last.
   init(
     _ path: String, experts: Range<Int>? = nil, stages: [(index: Int, layers: Range<Int>)]? = nil, node: Int = 0,
-    rowCapacity: Int = 16, context: Int = 128, sequences: Int = 8
+    rowCapacity: Int = 16, context: Int = 128, sequences: Int = 8, inheriting old: Engine? = nil
   ) throws {
     let file = try GGUFFile.open(path)
     spec = try ModelSpec(file: file)
@@ -69,8 +77,8 @@ final class EngineBench: EngineOutlet {
       spec: spec, stages: hosted, kvType: .f16, combine: .exact, context: context, sequences: sequences,
       rowCapacity: rowCapacity)
     engine = Engine(
-      configuration, shard: shard, kernels: try Kernels.select(), team: ThreadTeam(threads: 1), nodeCount: 3,
-      ownNode: node)
+      configuration, shard: shard, kernels: try Kernels.select(), team: ThreadTeam(threads: 1), nodeCount: 6,
+      ownNode: node, inheriting: old)
     engine.outlet = self
   }
 
@@ -91,7 +99,7 @@ final class EngineBench: EngineOutlet {
   /// Queues what another bench sent, as its frame would be.
   func request(_ sent: Sent, from node: Int = 0) throws {
     let request = try engine.makeRequest(
-      sent.key, from: node, rowCount: sent.rowCount, choiceCount: sent.experts.count)
+      sent.key, part: sent.part, from: node, rowCount: sent.rowCount, choiceCount: sent.experts.count)
     request.exponents.update(from: sent.exponents, count: sent.rowCount)
     request.firstChoice.update(from: sent.firstChoice, count: sent.rowCount + 1)
     request.experts.update(from: sent.experts, count: sent.experts.count)
@@ -119,7 +127,22 @@ final class EngineBench: EngineOutlet {
     for choice in 0..<count { nodes[choice] = Int32(owner(Int(experts[choice]))) }
   }
 
-  func send(_ rows: RoutedRows, for key: ExchangeKey, to node: Int) throws {
+  func assign(
+    layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>, except node: Int
+  ) -> Bool {
+    for choice in 0..<count {
+      guard let holder = replica?(Int(experts[choice]), node) else { return false }
+      nodes[choice] = Int32(holder)
+    }
+    return true
+  }
+
+  func hasReplicas(_ layer: LayerIndex) -> Bool { replica != nil }
+
+  func answered(_ key: ExchangeKey, part: Int, node: Int, rows: Int) { taken.append("\(part)@\(node):\(rows)") }
+
+  func send(_ rows: RoutedRows, for key: ExchangeKey, part: Int, to node: Int) throws {
+    if unreachable.contains(node) { throw Unreachable(node: node) }
     var copies: [ActivationForm: [[UInt8]]] = [:]
     let width = spec.hyperparameters.hiddenSize
     for form in ActivationForm.allCases {
@@ -133,7 +156,7 @@ final class EngineBench: EngineOutlet {
     }
     sent.append(
       Sent(
-        key: key, node: node, rowCount: rows.rowCount,
+        key: key, part: part, node: node, rowCount: rows.rowCount,
         exponents: Array(UnsafeBufferPointer(start: rows.exponents, count: rows.rowCount)),
         firstChoice: Array(UnsafeBufferPointer(start: rows.firstChoice, count: rows.rowCount + 1)),
         experts: Array(UnsafeBufferPointer(start: rows.experts, count: rows.choiceCount)),
@@ -144,7 +167,8 @@ final class EngineBench: EngineOutlet {
     log.append("peers' \(request.rowCount) rows")
     let width = spec.hyperparameters.hiddenSize
     let values = Array(UnsafeBufferPointer(start: sums, count: request.rowCount * width))
-    answers.append((request.key, EngineCluster.Sums(rowCount: request.rowCount, width: width, values: values)))
+    answers.append(
+      (request.key, request.part, EngineCluster.Sums(rowCount: request.rowCount, width: width, values: values)))
   }
 
   func refuse(_ request: ExpertRequest, because error: any Error) {
@@ -152,6 +176,7 @@ final class EngineBench: EngineOutlet {
   }
 
   func handOver(_ pass: PassHandOver, toStage stage: Int) throws {
+    if unreachable.contains(-1) { throw Unreachable(node: -1) }
     if let onHandOver { return onHandOver(pass, stage) }
     let rows = Array(
       UnsafeBufferPointer(start: pass.rows, count: pass.rowCount * spec.hyperparameters.hiddenSize))
@@ -160,6 +185,10 @@ final class EngineBench: EngineOutlet {
 
   func finished(_ step: StepID, results: [StepResult]) { self.results[step] = results }
   func failed(_ step: StepID, because error: any Error) { failures.append((step, error)) }
+  func interrupted(_ step: StepID, because error: any Error) { interruptions.append((step, error)) }
+
+  /// What `send` throws for an unreachable node; -1 for the next host.
+  struct Unreachable: Error, Equatable { let node: Int }
 }
 
 extension EngineBench.HandedOver {

@@ -16,6 +16,10 @@ final class EngineCluster {
       /// For each expert the nodes that hold it.
       let holders: [[Int]]
     }
+
+    /// The host of a layer.
+    func host(of layer: Int) -> Int { stages.first { $0.layers.contains(layer) }?.host ?? 0 }
+
     let nodeCount: Int
     let stages: [Stage]
 
@@ -24,13 +28,14 @@ final class EngineCluster {
     }
   }
 
-  let plan: Plan
+  private(set) var plan: Plan
   private(set) var nodes: [Node] = []
   private(set) var results: [StepID: [StepResult]] = [:]
   private(set) var failure: (any Error)?
   private var random: SplitMix
   private let arena = WeightArena()
   private var nextStep: UInt64 = 1
+  private let makeEngine: (Plan, Int, Engine?) -> Engine
 
   init(
     _ spec: ModelSpec, _ file: GGUFFile, _ plan: Plan, kernels: [Kernels], threads: Int, rowCapacity: Int, seed: UInt64,
@@ -39,7 +44,7 @@ final class EngineCluster {
     self.plan = plan
     random = SplitMix(state: seed)
     let shard = try LocalModel.load(spec, file, into: arena)
-    for index in 0..<plan.nodeCount {
+    makeEngine = { plan, index, old in
       let hosted = plan.stages.indices.filter { plan.stages[$0].host == index }.map { stage in
         let layers = plan.stages[stage].layers
         return EngineConfiguration.HostedStage(
@@ -49,19 +54,50 @@ final class EngineCluster {
       let configuration = EngineConfiguration(
         spec: spec, stages: hosted, kvType: .f16, combine: combine, context: 256, sequences: 8, rowCapacity: rowCapacity
       )
-      let engine = Engine(
+      return Engine(
         configuration, shard: shard, kernels: kernels[index % kernels.count], team: ThreadTeam(threads: threads),
-        nodeCount: plan.nodeCount, ownNode: index)
-      nodes.append(Node(index: index, engine: engine, cluster: self))
+        nodeCount: plan.nodeCount, ownNode: index, inheriting: old)
     }
+    nodes = (0..<plan.nodeCount).map { Node(index: $0, engine: makeEngine(plan, $0, nil), cluster: self) }
+  }
+
+  /// Switches to another placement: new engines inherit from the old ones, and layers that change their host are
+  /// handed over.
+  /// - Returns: bytes that were handed over.
+  @discardableResult
+  func move(to next: Plan) throws -> Int {
+    let (before, old) = (plan, nodes)
+    plan = next
+    nodes = (0..<next.nodeCount).map { index in
+      Node(
+        index: index, engine: makeEngine(next, index, index < old.count ? old[index].engine : nil), cluster: self)
+    }
+    var bytes = 0
+    let end = next.stages.last?.layers.upperBound ?? 0
+    for layer in 0..<end where before.host(of: layer) != next.host(of: layer) {
+      let source = old[before.host(of: layer)].engine
+      let target = nodes[next.host(of: layer)].engine
+      let layers = LayerIndex(layer)..<LayerIndex(layer + 1)
+      var moved = 0
+      try source.exportBlocks(layers: layers) { slab in
+        moved += slab.bytes.count
+        try target.importBlock(sequence: slab.sequence, layer: slab.layer, block: slab.block, bytes: slab.bytes)
+      }
+      guard moved == source.exportByteCount(layers: layers) else {
+        throw EngineError(.protocolViolation, "another number of bytes was announced")
+      }
+      bytes += moved
+    }
+    return bytes
   }
 
   /// Runs steps side by side, one piece of work at a time on a node drawn from the seed.
-  func run(_ steps: [(StepPhase, [StepEntry])]) throws -> [[StepResult]] {
+  func run(_ steps: [(StepPhase, [StepEntry])], released: [SequenceID] = []) throws -> [[StepResult]] {
     let ids = steps.map { phase, entries in
       defer { nextStep += 1 }
       let id = StepID(rawValue: nextStep)
-      nodes[plan.stages[0].host].engine.begin(StepBatch(id: id, phase: phase, entries: entries))
+      nodes[plan.stages[0].host].engine.begin(
+        StepBatch(id: id, phase: phase, entries: entries, released: released))
       return id
     }
     var idle = 0
@@ -94,9 +130,16 @@ final class EngineCluster {
       }
     }
 
-    func send(_ rows: RoutedRows, for key: ExchangeKey, to node: Int) throws {
+    func assign(
+      layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>, except node: Int
+    ) -> Bool { false }
+    func hasReplicas(_ layer: LayerIndex) -> Bool { true }
+    func answered(_ key: ExchangeKey, part: Int, node: Int, rows: Int) {}
+
+    func send(_ rows: RoutedRows, for key: ExchangeKey, part: Int, to node: Int) throws {
       let target = cluster.nodes[node].engine
-      let request = try target.makeRequest(key, from: index, rowCount: rows.rowCount, choiceCount: rows.choiceCount)
+      let request = try target.makeRequest(
+        key, part: part, from: index, rowCount: rows.rowCount, choiceCount: rows.choiceCount)
       request.exponents.update(from: rows.exponents, count: rows.rowCount)
       request.firstChoice.update(from: rows.firstChoice, count: rows.rowCount + 1)
       request.experts.update(from: rows.experts, count: rows.choiceCount)
@@ -119,11 +162,11 @@ final class EngineCluster {
       let copy = Sums(
         rowCount: request.rowCount, width: width,
         values: Array(UnsafeBufferPointer(start: sums, count: request.rowCount * width)))
-      try cluster.nodes[request.node].engine.receive(copy, for: request.key, from: index)
+      try cluster.nodes[request.node].engine.receive(copy, for: request.key, part: request.part, from: index)
     }
 
     func refuse(_ request: ExpertRequest, because error: any Error) {
-      cluster.nodes[request.node].engine.refused(request.key, by: index, because: error)
+      cluster.nodes[request.node].engine.refused(request.key, part: request.part, by: index, because: error)
     }
 
     func handOver(_ pass: PassHandOver, toStage stage: Int) {
@@ -132,6 +175,7 @@ final class EngineCluster {
 
     func finished(_ step: StepID, results: [StepResult]) { cluster.results[step] = results }
     func failed(_ step: StepID, because error: any Error) { cluster.failure = error }
+    func interrupted(_ step: StepID, because error: any Error) { cluster.failure = error }
   }
 
   struct Sums: PartialSums {

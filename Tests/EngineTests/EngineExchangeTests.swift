@@ -24,7 +24,7 @@ import Testing
     while next < host.sent.count {
       let sent = host.sent[next]
       let sums = try #require(try experts.sums(for: sent))
-      for _ in 0..<times { try host.engine.receive(sums, for: sent.key, from: 1) }
+      for _ in 0..<times { try host.engine.receive(sums, for: sent.key, part: sent.part, from: 1) }
       host.drain()
       next += 1
     }
@@ -37,9 +37,9 @@ import Testing
     host.drain()
     let sent = try #require(host.sent.first)
     let sums = try #require(try experts.sums(for: sent))
-    try host.engine.receive(sums, for: sent.key, from: 2)
+    try host.engine.receive(sums, for: sent.key, part: sent.part, from: 2)
     let other = ExchangeKey(step: sent.key.step, phase: .prefill, pass: 1, layer: 0)
-    try host.engine.receive(sums, for: other, from: 1)
+    try host.engine.receive(sums, for: other, part: sent.part, from: 1)
     #expect(!host.engine.runOne())
     try answer(host, experts, times: 2)
     let once = try pair()
@@ -56,7 +56,9 @@ import Testing
     host.drain()
     let sent = try #require(host.sent.first)
     let short = EngineCluster.Sums(rowCount: 1, width: 32, values: Array(repeating: 0, count: 32))
-    let error = #expect(throws: EngineError.self) { try host.engine.receive(short, for: sent.key, from: 1) }
+    let error = #expect(throws: EngineError.self) {
+      try host.engine.receive(short, for: sent.key, part: sent.part, from: 1)
+    }
     #expect(error?.code == .protocolViolation)
     try answer(host, experts)
     #expect(host.logits(1) != nil)
@@ -70,7 +72,7 @@ import Testing
     let late = try #require(host.sent.first)
     host.engine.abandon(StepID(rawValue: 1))
     #expect(host.engine.isIdle)
-    try host.engine.receive(try #require(try experts.sums(for: late)), for: late.key, from: 1)
+    try host.engine.receive(try #require(try experts.sums(for: late)), for: late.key, part: late.part, from: 1)
     #expect(!host.engine.runOne() && host.failures.isEmpty)
     let start = host.sent.count
     host.begin(1, .prefill, [entry(1, Self.prompt)])
@@ -90,10 +92,10 @@ import Testing
     host.drain()
     let key = try #require(host.sent.first).key
     let error = EngineError(.protocolViolation, "no")
-    host.engine.refused(key, by: 2, because: error)
+    host.engine.refused(key, part: 0, by: 2, because: error)
     #expect(host.failures.isEmpty)
-    host.engine.refused(key, by: 1, because: error)
-    host.engine.refused(key, by: 1, because: error)
+    host.engine.refused(key, part: 0, by: 1, because: error)
+    host.engine.refused(key, part: 0, by: 1, because: error)
     #expect(host.failures.count == 1 && host.engine.isIdle)
   }
 
@@ -166,14 +168,22 @@ import Testing
   func tooLarge() throws {
     let node = try EngineBench(model.path, stages: [], rowCapacity: 4)
     let key = ExchangeKey(step: StepID(rawValue: 1), phase: .decode, pass: 0, layer: 1)
-    #expect(throws: EngineError.self) { try node.engine.makeRequest(key, from: 1, rowCount: 5, choiceCount: 5) }
-    #expect(throws: EngineError.self) { try node.engine.makeRequest(key, from: 1, rowCount: 0, choiceCount: 0) }
-    #expect(throws: EngineError.self) { try node.engine.makeRequest(key, from: 1, rowCount: 4, choiceCount: 9) }
+    #expect(throws: EngineError.self) {
+      try node.engine.makeRequest(key, part: 0, from: 1, rowCount: 5, choiceCount: 5)
+    }
+    #expect(throws: EngineError.self) {
+      try node.engine.makeRequest(key, part: 0, from: 1, rowCount: 0, choiceCount: 0)
+    }
+    #expect(throws: EngineError.self) {
+      try node.engine.makeRequest(key, part: 0, from: 1, rowCount: 4, choiceCount: 9)
+    }
     for layer in [LayerIndex(2), LayerIndex(-1), LayerIndex(65_535)] {
       let bad = ExchangeKey(step: key.step, phase: .decode, pass: 0, layer: layer)
-      #expect(throws: EngineError.self) { try node.engine.makeRequest(bad, from: 1, rowCount: 1, choiceCount: 1) }
+      #expect(throws: EngineError.self) {
+        try node.engine.makeRequest(bad, part: 0, from: 1, rowCount: 1, choiceCount: 1)
+      }
     }
-    #expect(try node.engine.makeRequest(key, from: 1, rowCount: 4, choiceCount: 8).rowCount == 4)
+    #expect(try node.engine.makeRequest(key, part: 0, from: 1, rowCount: 4, choiceCount: 8).rowCount == 4)
   }
 
   @Test("more waiting requests than any host can have are refused")

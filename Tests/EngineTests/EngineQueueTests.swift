@@ -63,7 +63,7 @@ import Testing
     var answered = 0
     while answered < bench.sent.count {
       let sent = bench.sent[answered]
-      try bench.engine.receive(try #require(try experts.sums(for: sent)), for: sent.key, from: 1)
+      try bench.engine.receive(try #require(try experts.sums(for: sent)), for: sent.key, part: sent.part, from: 1)
       answered += 1
       bench.drain()
     }
@@ -101,7 +101,7 @@ import Testing
     first.drain()
     #expect(first.sent.map(\.key.pass) == [0, 1])
     for sent in first.sent.reversed() {
-      try first.engine.receive(try #require(try experts.sums(for: sent)), for: sent.key, from: 1)
+      try first.engine.receive(try #require(try experts.sums(for: sent)), for: sent.key, part: sent.part, from: 1)
       first.drain()
     }
     #expect(first.handedOver.map(\.pass.pass) == [1, 0])

@@ -125,7 +125,7 @@ import Testing
   }
 
   /// One to three stages over one to five nodes, uneven shares, some experts on several nodes.
-  private static func draw(_ spec: ModelSpec, _ random: inout SplitMix) -> EngineCluster.Plan {
+  static func draw(_ spec: ModelSpec, _ random: inout SplitMix) -> EngineCluster.Plan {
     let layers = spec.hyperparameters.layerCount
     let nodeCount = 1 + random.next(below: 5)
     let stageCount = 1 + random.next(below: min(3, layers))

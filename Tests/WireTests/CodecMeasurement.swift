@@ -28,7 +28,8 @@ struct CodecMeasurement {
       let count = CombineWriter.byteCount(sums: row, rowCount: 1, hiddenSize: Self.hiddenSize)
       bytes.withUnsafeMutableBytes { bytes in
         CombineWriter.write(
-          .init(rebasing: bytes[..<count]), layer: 0, pass: 0, sums: row, rowCount: 1, hiddenSize: Self.hiddenSize)
+          .init(rebasing: bytes[..<count]), layer: 0, pass: 0, part: 0, sums: row, rowCount: 1,
+          hiddenSize: Self.hiddenSize)
       }
     }
     bytes.withUnsafeBytes { bytes in
@@ -47,7 +48,7 @@ struct CodecMeasurement {
     var bytes = [UInt8](repeating: 0, count: layout.byteCount)
     var found = 0
     bytes.withUnsafeMutableBytes { bytes in
-      DispatchWriter(bytes, layout: layout, layer: 0, pass: 0).setRow(0, exponent: 0, choiceCount: 8)
+      DispatchWriter(bytes, layout: layout, layer: 0, pass: 0, part: 0).setRow(0, exponent: 0, choiceCount: 8)
       measure("dispatch of \(layout.byteCount) bytes") {
         let view = try? DispatchView(UnsafeRawBufferPointer(bytes), hiddenSize: Self.hiddenSize, expertCount: 128)
         found += view?.choiceCount ?? 0

@@ -56,7 +56,7 @@ import Wire
     let bytes = DataSamples.combine()
     #expect(bytes.count == 8 + 4 + 16 * (2 + 3 + 4 + 8))
     try view(bytes, hiddenSize: 16) { (view) throws(WireError) in
-      #expect(view.layer == 4 && view.pass == 1 && view.rowCount == 4)
+      #expect(view.layer == 4 && view.pass == 1 && view.part == 250 && view.rowCount == 4)
       #expect((0..<4).map { view.width(row: $0) } == [2, 3, 4, 8])
       for row in [3, 0, 2, 1] {
         var sums = [Int64](repeating: 0, count: 16)
@@ -81,6 +81,9 @@ import Wire
     }
     var rowless = bytes
     rowless[4] = 0
+    var reserved = bytes
+    reserved[7] = 1
+    #expect(throws: WireError.self) { try view(reserved, hiddenSize: 16) { _ in } }
     #expect(throws: WireError.self) { try view(rowless, hiddenSize: 16) { _ in } }
   }
 

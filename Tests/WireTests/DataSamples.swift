@@ -13,7 +13,7 @@ enum DataSamples {
     let layout = DispatchLayout(rowCount: 3, choiceCount: 5, forms: forms, hiddenSize: hiddenSize)
     var bytes = [UInt8](repeating: 0xEE, count: layout.byteCount)
     bytes.withUnsafeMutableBytes { bytes in
-      let writer = DispatchWriter(bytes, layout: layout, layer: 4, pass: 1)
+      let writer = DispatchWriter(bytes, layout: layout, layer: 4, pass: 1, part: 3)
       for (row, count) in [2, 0, 3].enumerated() {
         writer.setRow(row, exponent: Int32(row - 20), choiceCount: count)
         for form in ActivationForm.allCases where forms.contains(form) {
@@ -46,7 +46,7 @@ enum DataSamples {
     var bytes = [UInt8](
       repeating: 0xEE, count: CombineWriter.byteCount(sums: sums, rowCount: rowCount, hiddenSize: hiddenSize))
     bytes.withUnsafeMutableBytes {
-      CombineWriter.write($0, layer: 4, pass: 1, sums: sums, rowCount: rowCount, hiddenSize: hiddenSize)
+      CombineWriter.write($0, layer: 4, pass: 1, part: 250, sums: sums, rowCount: rowCount, hiddenSize: hiddenSize)
     }
     return bytes
   }
@@ -59,6 +59,15 @@ enum DataSamples {
     let rows = (0..<max(1, rowCount * hiddenSize)).map { Float($0) / 16 }
     var bytes = [UInt8](repeating: 0xEE, count: writer.byteCount(hiddenSize: hiddenSize))
     bytes.withUnsafeMutableBytes { writer.write($0, rows: rows, hiddenSize: hiddenSize) }
+    return bytes
+  }
+
+  static let slab: [UInt8] = (0..<40).map { 5 * $0 }
+
+  static func keyValues() -> [UInt8] {
+    let writer = KeyValuesWriter(sequence: SequenceID(rawValue: 11), layer: 4, block: 2, byteCount: slab.count)
+    var bytes = [UInt8](repeating: 0xEE, count: writer.byteCount)
+    bytes.withUnsafeMutableBytes { target in slab.withUnsafeBytes { writer.write(target, bytes: $0) } }
     return bytes
   }
 
@@ -79,7 +88,10 @@ enum DataSamples {
     ("dispatch", frame(.dispatch, dispatch(), flags: .prefill)),
     ("combine", frame(.combine, combine())),
     ("handOver", frame(.handOver, handOver())),
-    ("exchangeFailed", frame(.exchangeFailed, ExchangeFailed(layer: 4, pass: 1, sentence: "not finite").payload)),
+    (
+      "exchangeFailed",
+      frame(.exchangeFailed, ExchangeFailed(layer: 4, pass: 1, part: 3, sentence: "not finite").payload)
+    ),
     (
       "peerHello",
       frame(
@@ -88,6 +100,8 @@ enum DataSamples {
           cluster: Samples.cluster, term: CoordinatorTerm(rawValue: 2), sender: "cove", receiver: "reef"
         ).payload)
     ),
+    ("keyValues", frame(.keyValues, keyValues())),
+    ("keyValuesEnd", frame(.keyValuesEnd, KeyValuesEnd(slabCount: 3).payload)),
     ("pieceRequest", frame(.pieceRequest, PieceRequest(piece: .expert(3, 7), offset: 1 << 18, byteCount: 100).payload)),
     ("pieceData", frame(.pieceData, PieceDataHead(piece: .trunk(5), offset: 1 << 33).payload + [1, 2, 3])),
     ("pieceRefused", frame(.pieceRefused, PieceRefused(piece: .header, sentence: "no such file").payload)),

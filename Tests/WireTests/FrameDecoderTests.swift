@@ -25,7 +25,7 @@ import Wire
   }
 
   private static let small = [
-    DataSamples.frame(.exchangeFailed, ExchangeFailed(layer: 1, pass: 0, sentence: "no").payload),
+    DataSamples.frame(.exchangeFailed, ExchangeFailed(layer: 1, pass: 0, part: 0, sentence: "no").payload),
     DataSamples.frame(.combine, []),
     DataSamples.frame(.combine, DataSamples.combine()),
   ]

@@ -25,7 +25,8 @@ import Wire
   func roundTrips() throws {
     try check(
       PeerHello(cluster: Samples.cluster, term: CoordinatorTerm(rawValue: 3), sender: "cove", receiver: "reef"))
-    try check(ExchangeFailed(layer: 3, pass: 65_535, sentence: "no"))
+    try check(ExchangeFailed(layer: 3, pass: 65_535, part: 255, sentence: "no"))
+    try check(KeyValuesEnd(slabCount: 1 << 40))
     for piece in [PieceID.header, .embedding, .trunk(4095), .expert(0, 65_534), .output] {
       try check(PieceRequest(piece: piece, offset: 1 << 40, byteCount: WireLimits.pieceChunkBytes))
       try check(PieceDataHead(piece: piece, offset: 0))

@@ -81,6 +81,7 @@ enum TestedElsewhere {
       "ControlMessageTests": ["HandshakeMessages", "JobMessages", "PlacementMessages", "WireWriter"],
       "DispatchViewTests": ["DispatchLayout", "DispatchWriter", "FiniteCheck"],
       "HandOverViewTests": ["HandOverWriter"],
+      "KeyValuesViewTests": ["KeyValuesWriter"],
       "JobSummaryTests": ["JobFinished", "TrafficCounters"],
       "LyingWorkerTests": ["StepMessages"],
       "PeerMessageTests": ["ClusterID", "PeerMessages"],
