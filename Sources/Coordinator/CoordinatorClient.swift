@@ -1,3 +1,4 @@
+public import JobStore
 import Scheduling
 import Synchronization
 import Tensors

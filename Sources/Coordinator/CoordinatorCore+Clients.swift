@@ -1,3 +1,4 @@
+import JobStore
 import Scheduling
 import Tensors
 import Transport

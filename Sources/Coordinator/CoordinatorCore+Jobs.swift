@@ -51,17 +51,18 @@ extension CoordinatorCore {
 
   /// A job as the scheduler takes it.
   func checked(_ request: JobRequest, _ id: JobID) throws(CoordinatorError) -> SequenceRequest {
+    let prompt = try tokens(of: request)
     do throws(SchedulingError) {
       // Checked here, so that one request's mistake never fails a step that others share.
       try request.parameters.validate()
       let sequence = SequenceRequest(
-        id: SequenceID(rawValue: id.rawValue), prompt: try tokens(of: request), sampling: request.parameters,
+        id: SequenceID(rawValue: id.rawValue), prompt: prompt, sampling: request.parameters,
         maxTokens: request.maxTokens,
         endTokens: request.ignoreEOS ? [] : configuration.model.tokenizer.endOfGeneration,
         logitRows: request.logitRows)
       try scheduler.check(sequence)
       return sequence
-    } catch let error as SchedulingError {
+    } catch {
       throw CoordinatorError(error)
     }
   }

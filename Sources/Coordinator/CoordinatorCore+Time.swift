@@ -1,3 +1,4 @@
+import JobStore
 import Cluster
 import Scheduling
 import Tensors

@@ -1,3 +1,4 @@
+public import JobStore
 public import Tensors
 
 /// What happens to a job; its sink gets these in order. `finished` and `failed` are the last.

@@ -1,4 +1,3 @@
-public import JobStore
 public import Scheduling
 public import Tensors
 

@@ -1,3 +1,4 @@
+import Cluster
 public import ModelSpec
 public import ShardStore
 private import Synchronization

@@ -1,3 +1,4 @@
+import ModelGraph
 import ModelSpec
 import ShardStore
 import Synchronization

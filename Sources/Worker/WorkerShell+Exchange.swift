@@ -48,7 +48,9 @@ extension WorkerShell {
   /// Tells how often experts were chosen, and how fast nodes are.
   func reportUse() {
     guard let running else { return send(.expertUse(ExpertUseReport(layers: [], speeds: []))) }
-    let layers = running.engine.expertUse.map { ExpertUseReport.Layer(layer: $0.layer, counts: $0.counts) }
+    let layers = running.engine.expertUse.sorted { $0.key < $1.key }.map {
+      ExpertUseReport.Layer(layer: $0.key, counts: $0.value)
+    }
     let nodes = running.order.placement.nodes
     let speeds = nodes.indices.compactMap { index in
       running.holders.rowNanoseconds(of: NodeIndex(index)).map {

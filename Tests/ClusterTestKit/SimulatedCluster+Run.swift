@@ -55,19 +55,28 @@ extension SimulatedCluster {
   /// Everyone in turn; whether anybody did anything.
   private func sweep() -> Bool {
     var hasWorked = net.releaseOne(isCertain: true)
+    if state.writeOne(true) { hasWorked = true }
     for turn in 0..<workers.count + coordinators.count where takeTurn(turn) { hasWorked = true }
     return hasWorked
   }
 
   private func takeTurn(_ turn: Int) -> Bool {
-    if turn < workers.count { return workers[turn].shell.advance(now: now) }
+    if turn < workers.count {
+      let worker = workers[turn]
+      guard !hung.contains(worker.node) else { return false }
+      let hasWorked = worker.shell.advance(now: now)
+      worker.pulse.isWorking = hasWorked
+      return hasWorked
+    }
     let index = turn - workers.count
-    return index < coordinators.count ? coordinators[index].shell.advance(now: now) : net.releaseOne()
+    guard index < coordinators.count else { return state.writeOne(random.next(below: 2) == 0) || net.releaseOne() }
+    return coordinators[index].shell.advance(now: now)
   }
 
   /// Moves the clock on to the next deadline; false when there is none (or none before `end`).
   private func wait(atMost end: Duration? = nil) -> Bool {
-    let deadlines = workers.compactMap(\.shell.nextDeadline) + coordinators.compactMap(\.shell.nextDeadline)
+    let alive = workers.filter { !hung.contains($0.node) }
+    let deadlines = alive.compactMap(\.shell.nextDeadline) + coordinators.compactMap(\.shell.nextDeadline)
     guard let next = deadlines.min() else { return false }
     let time = max(elapsed, next - start)
     if let end, time > end { return false }

@@ -27,11 +27,21 @@ public final class SimulatedCluster {
   public internal(set) var workers: [SimulatedWorker] = []
   /// All that were started and not killed; the last one takes the jobs.
   public internal(set) var coordinators: [SimulatedCoordinator] = []
+  /// What coordinators keep from one start to the next.
+  public let state = SimulatedState()
+  /// Bytes of weights that workers got from each other.
+  public var bytesFromPeers: Int { peers.bytesMoved }
+  /// Worker processes whose engine's thread does nothing any more, though they answer pings.
+  public internal(set) var hung: Set<NodeID> = []
   let net: FaultyNetwork
+  let clock = SimulatedClock()
+  let peers = SimulatedPeers()
   var random: SeededRandom
   let start = ContinuousClock.now
   /// Since the start, by the simulation's clock.
-  public internal(set) var elapsed = Duration.zero
+  public internal(set) var elapsed = Duration.zero {
+    didSet { clock.set(now) }
+  }
   /// Jobs of all coordinators.
   public internal(set) var jobs: [SimulatedJob] = []
   private var coordinatorCount = 0
@@ -43,7 +53,8 @@ public final class SimulatedCluster {
     weights = SimulatedWeights(model)
     random = SeededRandom(seed: options.seed)
     net = FaultyNetwork(seed: random.next(), faults: options.faults, log: log)
-    for node in options.placement.nodes { try startWorker(node) }
+    clock.set(start)
+    for node in options.placement.nodes + options.otherNodes { try startWorker(node) }
     startCoordinator(term: 1)
   }
 
@@ -59,7 +70,7 @@ public final class SimulatedCluster {
 
   /// Starts a worker process, also again after `kill`.
   public func startWorker(_ node: NodeID) throws {
-    let index = options.placement.nodes.firstIndex(of: node) ?? 0
+    let index = (options.placement.nodes + options.otherNodes).firstIndex(of: node) ?? 0
     let wanted = options.kernels[index % options.kernels.count]
     let kernels = try Kernels.select(Kernels.available.contains(wanted) ? wanted : .scalar)
     var store: ShardStore?
@@ -71,11 +82,18 @@ public final class SimulatedCluster {
     workers.append(
       SimulatedWorker(
         node, network: net.network, kernels: kernels, threads: options.threads[index % options.threads.count],
-        sources: sources, store: store))
+        memory: options.memory[node], sources: sources, store: store, clock: clock, peers: peers))
+  }
+
+  /// Stops the engine's thread of a worker, as a bug or a dying disk does; its system goes on answering.
+  public func hang(_ node: NodeID) {
+    hung.insert(node)
+    worker(node)?.pulse.isWorking = true
   }
 
   /// Kills a worker process.
   public func kill(_ node: NodeID) {
+    hung.remove(node)
     workers.removeAll { worker in
       guard worker.node == node else { return false }
       worker.die()
@@ -86,12 +104,21 @@ public final class SimulatedCluster {
   /// Starts a coordinator of the same cluster; those that are there go on.
   /// - Parameters:
   ///   - cluster: number of the cluster it believes to be the coordinator of.
-  ///   - placement: of the same nodes; by default the options'.
+  ///   - placement: what it wishes for; by default the options', or what was accepted last.
   public func startCoordinator(term: UInt32, cluster: UInt64 = 1, placement: Placement? = nil) {
     coordinatorCount += 1
-    let configuration = configuration(term: term, cluster: cluster, placement ?? options.placement)
+    let wished = placement ?? state.topology ?? options.placement
+    let configuration = configuration(term: term, cluster: cluster, wished)
     coordinators.append(
-      SimulatedCoordinator(coordinatorCount, configuration: configuration, network: net.network, log: log))
+      SimulatedCoordinator(
+        coordinatorCount, configuration: configuration, network: net.network, log: log,
+        journal: options.isDurable ? state : nil))
+  }
+
+  /// Saves another topology, as an operator does.
+  public func edit(_ placement: Placement, sequences: Int? = nil) {
+    coordinator.handle.edited(.accepted(desired(placement, sequences: sequences)))
+    state.offer(placement)
   }
 
   /// Kills a coordinator process, the newest one unless said otherwise; its open jobs are never heard of again.
@@ -106,22 +133,32 @@ public final class SimulatedCluster {
   }
 
   private func configuration(term: UInt32, cluster: UInt64, _ placement: Placement) -> CoordinatorConfiguration {
-    let nodes = placement.nodes.enumerated().map { index, node in
-      NodePlan(
-        id: node, address: SimulatedWorker.address(of: node),
-        pieces: model.descriptions(placement.pieces(for: NodeIndex(index), spec: model.spec)))
-    }
+    var pieces: [PieceID: PieceDescription] = [:]
+    for piece in model.descriptions(model.manifest.pieces.map(\.id)) { pieces[piece.piece] = piece }
     var configuration = CoordinatorConfiguration(
       cluster: ClusterID(high: 1, low: cluster), term: CoordinatorTerm(rawValue: term),
       numericsVersion: Kernels.numericsVersion, software: "simulation",
       model: ModelPlan(
         id: model.manifest.modelID, header: model.header, tokenizer: model.tokenizer,
-        vocabularySize: model.spec.hyperparameters.vocabularySize),
-      placement: placement, nodes: nodes, kvType: options.kvType, combine: options.combine,
-      context: options.context, sequences: options.sequences, prefillChunk: options.prefillChunk,
-      subBatchRows: options.subBatchRows)
+        vocabularySize: model.spec.hyperparameters.vocabularySize, facts: ModelFacts(model.spec),
+        sizes: ModelSizes(model.spec, keyValueType: options.kvType), pieces: pieces),
+      desired: desired(placement), kvType: options.kvType, combine: options.combine,
+      context: options.context, prefillChunk: options.prefillChunk, subBatchRows: options.subBatchRows)
+    configuration.bringUp = options.bringUp
+    if options.isDurable {
+      let restored = state.restore()
+      configuration.storedJobs = restored.jobs
+      configuration.nextJob = restored.nextJob
+    }
     configuration.timeouts = options.timeouts
     return configuration
+  }
+
+  private func desired(_ placement: Placement, sequences: Int? = nil) -> DesiredCluster {
+    let nodes = placement.nodes.map {
+      NodePlan(id: $0, address: SimulatedWorker.address(of: $0), memoryBytes: options.memory[$0])
+    }
+    return DesiredCluster(placement: placement, nodes: nodes, sequences: sequences ?? options.sequences)
   }
 
   // MARK: - Jobs

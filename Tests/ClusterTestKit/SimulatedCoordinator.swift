@@ -22,21 +22,27 @@ public final class SimulatedCoordinator {
   }
 
   init(
-    _ number: Int, configuration: CoordinatorConfiguration, network: InProcessNetwork, log: EventLog
+    _ number: Int, configuration: CoordinatorConfiguration, network: InProcessNetwork, log: EventLog,
+    journal: SimulatedState?
   ) {
     name = "coordinator-\(number)"
     handle = CoordinatorHandle()
-    plane = InProcessControlPlane(network: network, name: name, sink: handle.controlSink)
+    plane = InProcessControlPlane(
+      network: network, name: name, address: journal == nil ? nil : Self.address, sink: handle.controlSink)
     let reports = Reports()
     self.reports = reports
     shell = CoordinatorShell(
       handle: handle, configuration: configuration,
-      plane: TamperedControlPlane(plane: plane, tampering: tampering), weights: NoWeightSupply()
+      plane: TamperedControlPlane(plane: plane, tampering: tampering), weights: NoWeightSupply(),
+      journal: journal
     ) { [name] status in
       reports.all.withLock { $0.append(status) }
       log.append(.status(coordinator: name, status))
     }
   }
+
+  /// Where clients reach a coordinator that keeps durable jobs.
+  static let address = HostPort(host: "coordinator", port: 1)
 
   /// Everything it has reported.
   public var statuses: [CoordinatorStatus] { reports.all.withLock { $0 } }

@@ -15,24 +15,36 @@ public final class SimulatedWorker {
   public let arena = WeightArena()
   /// What it sends instead of the truth.
   public let tampering = Tampering()
+  /// What its system answers pings with.
+  let pulse = Pulse()
   private let control: InProcessControlPlane
   private let data: InProcessDataPlane
 
   init(
-    _ node: NodeID, network: InProcessNetwork, kernels: Kernels, threads: Int, sources: [any PieceSource],
-    store: ShardStore?
+    _ node: NodeID, network: InProcessNetwork, kernels: Kernels, threads: Int, memory: Int?,
+    sources: [any PieceSource], store: ShardStore?, clock: SimulatedClock, peers: SimulatedPeers
   ) {
     self.node = node
     let mailbox = Mailbox<WorkerEvent>(capacity: 1 << 16)
-    control = InProcessControlPlane(network: network, name: node.rawValue, address: Self.address(of: node)) {
+    control = InProcessControlPlane(
+      network: network, name: node.rawValue, address: Self.address(of: node), pulse: pulse
+    ) {
       mailbox.post(.control($0))
     }
     data = InProcessDataPlane(network: network, node: node)
     let all = (store.map { [StoreSource($0)] } ?? []) + sources
     let loader = ShareLoader(
-      arena: arena, store: store, isInline: true, sources: { _ in all }, warning: { _ in })
+      arena: arena, store: store, isInline: true,
+      sources: { request in
+        guard let pieces = request.peers, let last = all.last, last.origin == .network else { return all }
+        return all.dropLast() + [SimulatedPeerSource(pieces, peers), last]
+      }, warning: { _ in })
+    var configuration = WorkerConfiguration(
+      name: node, kernels: kernels, threads: threads, memoryLimit: memory, store: store, pulse: pulse)
+    configuration.clock = { clock.now }
+    peers.set(node, configuration.shelf)
     shell = WorkerShell(
-      configuration: WorkerConfiguration(name: node, kernels: kernels, threads: threads, store: store),
+      configuration: configuration,
       control: TamperedControlPlane(plane: control, tampering: tampering),
       data: TamperedDataPlane(data, tampering), loader: loader, arena: arena, mailbox: mailbox,
       logger: Logger(label: node.rawValue) { _ in SwiftLogNoOpLogHandler() })

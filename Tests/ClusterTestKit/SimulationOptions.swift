@@ -27,6 +27,14 @@ public struct SimulationOptions: Sendable, CustomStringConvertible {
   public var combine = CombineMode.exact
   /// By the simulation's clock.
   public var timeouts = CoordinatorTimeouts()
+  /// Nodes that are started besides those of the placement, for edits that name them.
+  public var otherNodes: [NodeID] = []
+  /// Most bytes of nodes.
+  public var memory: [NodeID: Int] = [:]
+  /// What a coordinator does about nodes that are not there at its start.
+  public var bringUp = CoordinatorConfiguration.BringUp.strict
+  /// Whether coordinators keep durable jobs, and take clients.
+  public var isDurable = false
   /// What is wrong with the network from the start.
   public var faults = FaultPlan.none
   /// Where the workers take their weights from.

@@ -1,0 +1,133 @@
+public import Cluster
+import Coordinator
+public import JobStore
+import Synchronization
+
+/// What a coordinator keeps on disk: the journal, and what was wished for last. Writes take their time, and a crash of the
+/// coordinator loses those that wait; a crash of the machine also cuts the journal within what was not synced.
+public final class SimulatedState: JobJournal, Sendable {
+  private struct Request {
+    let entries: [JournalEntry]
+    let done: @Sendable (JournalError?) -> Void
+  }
+
+  private struct State {
+    var disk = SimulatedDisk()
+    var journal: Journal?
+    var waiting: [Request] = []
+    var topology: Placement?
+    /// Offered, and accepted when `keepTopology` says so.
+    var offered: Placement?
+    /// Entries that are left out, for tests of the tests.
+    var isForgotten: (@Sendable (JournalEntry) -> Bool)?
+  }
+
+  private let state = Mutex(State())
+
+  init() {}
+
+  /// The placement that was accepted last.
+  public var topology: Placement? { state.withLock { $0.topology } }
+
+  func offer(_ placement: Placement) { state.withLock { $0.offered = placement } }
+
+  /// From now on entries that the rule picks are lost on the way to the disk, though it says otherwise.
+  public func setForgotten(_ rule: (@Sendable (JournalEntry) -> Bool)?) { state.withLock { $0.isForgotten = rule } }
+
+  public func write(_ entries: [JournalEntry], done: @escaping @Sendable (JournalError?) -> Void) {
+    state.withLock { $0.waiting.append(Request(entries: entries, done: done)) }
+  }
+
+  public func keepTopology(_ bytes: [UInt8]) {
+    state.withLock { $0.topology = $0.offered ?? $0.topology }
+  }
+
+  public func flush() { while writeOne(true) {} }
+
+  /// Lets the disk do the oldest of what waits; false when nothing waits.
+  func writeOne(_ isCertain: Bool) -> Bool {
+    let next = state.withLock { state -> (Request, Journal, (@Sendable (JournalEntry) -> Bool)?)? in
+      guard isCertain, !state.waiting.isEmpty, let journal = state.journal else { return nil }
+      return (state.waiting.removeFirst(), journal, state.isForgotten)
+    }
+    guard let (request, journal, isForgotten) = next else { return false }
+    let kept = isForgotten.map { rule in request.entries.filter { !rule($0) } } ?? request.entries
+    do throws(JournalError) {
+      try journal.append(kept)
+      request.done(nil)
+    } catch {
+      request.done(error)
+    }
+    return true
+  }
+
+  /// The coordinator's process is gone: what it had not written is lost.
+  /// - Parameter keep: which byte of what was not synced the disk still took, as a share of 256; nil when the machine
+  ///   lives on and nothing else is lost.
+  public func crash(keep: UInt8? = nil) {
+    state.withLock { state in
+      state.waiting = []
+      state.journal = nil
+      if let keep { state.disk.crash(keep: keep) }
+    }
+  }
+
+  /// Opens the journal again, as a coordinator does when it starts.
+  func restore() -> (jobs: [StoredJob], nextJob: UInt64) {
+    state.withLock { state in
+      state.waiting = []
+      guard let (journal, contents) = try? Journal.open(state.disk) else {
+        preconditionFailure("the journal of a simulation cannot be opened")
+      }
+      state.journal = journal
+      return (contents.jobs.sorted { $0.id < $1.id }, max(1, contents.nextID.rawValue))
+    }
+  }
+}
+
+/// A file in memory, of which what was not synced can be lost.
+private final class SimulatedDisk: JobDisk {
+  private struct State {
+    var durable: [UInt8]?
+    var visible: [UInt8]?
+    var replacement: [UInt8] = []
+  }
+
+  private let state = Mutex(State())
+  let path: String? = "/simulated/journal"
+
+  func crash(keep: UInt8) {
+    state.withLock { state in
+      let durable = state.durable ?? []
+      let visible = state.visible ?? []
+      let unsynced = max(0, visible.count - durable.count)
+      state.visible = Array(visible.prefix(durable.count + unsynced * Int(keep) / 256))
+      state.durable = state.visible
+    }
+  }
+
+  func byteCount() throws(JournalError) -> Int? { state.withLock { $0.visible?.count } }
+
+  func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(JournalError) -> Int {
+    let bytes = state.withLock { $0.visible ?? [] }
+    let count = min(buffer.count, bytes.count - offset)
+    buffer.copyBytes(from: bytes[offset..<offset + count])
+    return count
+  }
+
+  func append(_ bytes: [UInt8]) throws(JournalError) { state.withLock { $0.visible?.append(contentsOf: bytes) } }
+  func sync() throws(JournalError) { state.withLock { $0.durable = $0.visible } }
+  func truncate(to byteCount: Int) throws(JournalError) {
+    state.withLock { $0.visible = $0.visible.map { Array($0.prefix(byteCount)) } }
+  }
+  func beginReplacement() throws(JournalError) { state.withLock { $0.replacement = [] } }
+  func appendToReplacement(_ bytes: [UInt8]) throws(JournalError) { state.withLock { $0.replacement += bytes } }
+  func syncReplacement() throws(JournalError) {}
+  func installReplacement() throws(JournalError) {
+    state.withLock { state in
+      state.visible = state.replacement
+      state.durable = state.replacement
+    }
+  }
+  func discardReplacement() { state.withLock { $0.replacement = [] } }
+}
