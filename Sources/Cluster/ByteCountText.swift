@@ -28,6 +28,12 @@ public enum ByteCountText {
     return overflowing ? nil : sum
   }
 
+  /// A text that `parse` reads as exactly these bytes, which are not negative.
+  public static func exact(_ bytes: Int) -> String {
+    let digits = String(1_000_000_000 + bytes % 1_000_000_000).dropFirst()
+    return "\(bytes / 1_000_000_000).\(digits)GB"
+  }
+
   /// About three digits and a decimal unit: `"812 B"`, `"1.25 MB"`, `"10.3 GB"`; rounded up, so that what is needed
   /// is never shown as less.
   public static func describe(_ bytes: Int) -> String {

@@ -32,4 +32,7 @@ public struct PruneOutcome: Sendable, Hashable {
   public internal(set) var keptInUse = Tally()
   /// All pieces that are there afterwards.
   public internal(set) var remaining = Tally()
+
+  /// That of a store with nothing in it.
+  public init() {}
 }

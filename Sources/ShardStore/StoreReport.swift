@@ -40,6 +40,17 @@ public struct StoreReport: Sendable, Hashable {
   public let models: [Model]
   /// The stored pieces, the one used least recently first.
   public let pieces: [Piece]
+
+  /// That of a store with nothing in it.
+  public init() {
+    models = []
+    pieces = []
+  }
+
+  init(models: [Model], pieces: [Piece]) {
+    self.models = models
+    self.pieces = pieces
+  }
 }
 
 extension ShardStore {

@@ -11,7 +11,7 @@ struct Shoal: ParsableCommand {
     version: release,
     subcommands: [
       GenerateCommand.self, WorkerCommand.self, ServeCommand.self, SubmitCommand.self, JobsCommand.self,
-      AttachCommand.self, CancelCommand.self, TopologyCommand.self, LogitsCommand.self,
+      AttachCommand.self, CancelCommand.self, TopologyCommand.self, ShardsCommand.self, LogitsCommand.self,
       PerplexityCommand.self, TokenizeCommand.self,
     ])
 

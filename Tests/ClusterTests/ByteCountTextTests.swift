@@ -25,6 +25,16 @@ import Testing
   }
 
   @Test(
+    "written and read, nothing is lost",
+    arguments: [
+      0, 1, 999_999_999, 1_000_000_000, 1_000_000_001, 2 << 30, 9_999_999_999, 123_456_789_012_345_678,
+      999_999_999_999_999_999,
+    ])
+  func exact(_ bytes: Int) {
+    #expect(ByteCountText.parse(ByteCountText.exact(bytes)) == bytes)
+  }
+
+  @Test(
     "described with three digits, rounded up",
     arguments: [
       (0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (1001, "1.01 kB"), (512_000_000, "512 MB"),

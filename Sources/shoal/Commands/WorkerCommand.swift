@@ -33,6 +33,8 @@ struct WorkerCommand: ParsableCommand {
   var kernels: KernelChoice = .auto
   @Option(help: "The shard store (default $XDG_CACHE_HOME/shoal).")
   var store: String?
+  @Option(help: "Most bytes the shard store may take, such as 100GB; what was used least recently makes room.")
+  var storeBudget: String?
   @Flag(help: "Allow connections from other machines, which nothing encrypts or authenticates yet.")
   var insecure = false
   @Flag(help: .hidden)
@@ -40,11 +42,8 @@ struct WorkerCommand: ParsableCommand {
 
   func validate() throws {
     if let threads { guard (1...1024).contains(threads) else { throw ValidationError("--threads must be 1 to 1024") } }
-    if let memory {
-      guard ByteCountText.parse(memory) != nil else {
-        throw ValidationError("--memory \"\(memory)\" is no size; write 512MB, 1.5GB or 2GiB")
-      }
-    }
+    if let memory { try ByteCountOption.check("--memory", memory) }
+    if let storeBudget { try ByteCountOption.check("--store-budget", storeBudget) }
   }
 
   func run() throws {
@@ -57,7 +56,8 @@ struct WorkerCommand: ParsableCommand {
         name: NodeID(name ?? "worker"), kernels: try kernels.select(),
         threads: threads ?? ClusterStarter.coreCount, memoryLimit: memory.flatMap(ByteCountText.parse),
         machineMemory: Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE))),
-        store: StoreOpener.open(store), modelFolders: models, weights: weights, software: Shoal.release)
+        store: StoreOpener.open(store, budget: storeBudget.flatMap(ByteCountText.parse)), modelFolders: models,
+        weights: weights, software: Shoal.release)
       try serve(configuration, weights, address)
     }
   }

@@ -28,11 +28,14 @@ struct ClusterOptions: ParsableArguments {
   var prefillChunk: Int?
   @Option(help: "The shard store (default $XDG_CACHE_HOME/shoal).")
   var store: String?
+  @Option(help: "Most bytes the shard store of local workers may take, such as 100GB.")
+  var storeBudget: String?
   @Flag(help: "Allow listening beyond this machine: connections are neither encrypted nor authenticated yet.")
   var insecure = false
 
   func validate() throws {
     if let threads { guard (1...1024).contains(threads) else { throw ValidationError("--threads must be 1 to 1024") } }
+    if let storeBudget { try ByteCountOption.check("--store-budget", storeBudget) }
     if let context { guard context > 0 else { throw ValidationError("--context must be at least 1") } }
     if let prefillChunk {
       guard (1...65_535).contains(prefillChunk) else { throw ValidationError("--prefill-chunk must be 1 to 65535") }
@@ -44,7 +47,8 @@ struct ClusterOptions: ParsableArguments {
     [
       ("--model", model != nil), ("--topology", topology != nil), ("--threads", threads != nil),
       ("--context", context != nil), ("--kv", kv != nil), ("--kernels", kernels != nil),
-      ("--prefill-chunk", prefillChunk != nil), ("--store", store != nil), ("--insecure", insecure),
+      ("--prefill-chunk", prefillChunk != nil), ("--store", store != nil), ("--store-budget", storeBudget != nil),
+      ("--insecure", insecure),
     ].filter(\.1).map(\.0)
   }
 
@@ -94,17 +98,21 @@ struct ClusterOptions: ParsableArguments {
 
 /// Opens the shard store of this machine.
 enum StoreOpener {
-  static func open(_ path: String?) -> ShardStore? {
-    guard let directory = path ?? ShardStore.defaultDirectory(environment: environment) else {
-      Console.error("shoal: no shard store: neither XDG_CACHE_HOME nor HOME is set; give --store DIR")
-      return nil
-    }
+  /// - Parameter budget: most bytes its pieces may take; nil for no limit.
+  static func open(_ path: String?, budget: Int? = nil) -> ShardStore? {
     do {
-      return try ShardStore(directory: directory) { Console.error("shoal: \($0)") }
+      return try ShardStore(directory: directory(path), budget: budget) { Console.error("shoal: \($0)") }
     } catch {
-      Console.error("shoal: going on without a shard store: \(error)")
+      Console.error("shoal: going on with no shard store: \(error)")
       return nil
     }
+  }
+
+  /// The folder that is named, or else the one by default.
+  /// - Throws: `InputError` when neither is known.
+  static func directory(_ path: String?) throws -> String {
+    if let directory = path ?? ShardStore.defaultDirectory(environment: environment) { return directory }
+    throw InputError(.usage, "neither XDG_CACHE_HOME nor HOME is set; give --store DIR")
   }
 
   private static var environment: [String: String] {

@@ -52,7 +52,7 @@ struct TopologyNodes {
       "worker", "--parent-pipe", "--listen", "\(listen)", "--name", node.name.value.rawValue,
       "--threads", "\(threads)", "--kernels", (options.kernels ?? .auto).rawValue,
     ]
-    if let memory = node.memoryBytes { arguments += ["--memory", "\(memory.value)B"] }
+    if let memory = node.memoryBytes { arguments += ["--memory", ByteCountText.exact(memory.value)] }
     if let store = options.store { arguments += ["--store", store] }
     if let budget = options.storeBudget { arguments += ["--store-budget", budget] }
     if options.insecure { arguments.append("--insecure") }

@@ -102,6 +102,7 @@ enum TestedElsewhere {
       "OneAnswerTests": ["InProcessCluster", "LogitsCommand"],
       "PerplexityTests": ["PerplexityCommand"],
       "ServeTests": ["RemoteCluster", "ServeCommand", "WorkerCommand"],
+      "ShardsCommandTests": ["ByteCountOption", "ShardsSummary"],
       "SignalTests": ["ParentPipe", "SignalWatch"],
       "WeightsTests": ["TCPWeightSupply"],
     ],
