@@ -41,6 +41,7 @@ final class ControlHandler: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard error == nil else { return }
     var incoming = unwrapInboundIn(data)
+    links.arrived(incoming.readableBytes, on: link)
     if buffer.readableBytes == 0 { buffer = incoming } else { buffer.writeBuffer(&incoming) }
     do throws(WireError) {
       if !isOpen, try readPreface() {

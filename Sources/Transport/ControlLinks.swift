@@ -16,6 +16,9 @@ final class ControlLinks: Sendable {
     var isDraining = false
     /// What went wrong, for `closed`.
     var error: TransportError?
+    var bytesReceived: UInt64 = 0
+    /// Acknowledged and pending bytes as the system said last; nil as long as nobody asks.
+    var sample: (acknowledged: UInt64, pending: UInt64)?
   }
 
   private struct State {
@@ -117,7 +120,40 @@ final class ControlLinks: Sendable {
     for channel in channels { channel.close(promise: nil) }
   }
 
+  // MARK: - Signs of life
+
+  func vitals(of id: LinkID) -> LinkVitals? {
+    let (vitals, unsampled) = state.withLock { state -> (LinkVitals?, (any Channel)?) in
+      guard let link = state.links[id] else { return (nil, nil) }
+      let vitals = LinkVitals(
+        bytesReceived: link.bytesReceived, bytesAcknowledged: link.sample?.acknowledged ?? 0,
+        bytesPending: UInt64(link.backlog) + (link.sample?.pending ?? 0))
+      guard link.sample == nil, let channel = link.channel else { return (vitals, nil) }
+      state.links[id]?.sample = (0, 0)
+      return (vitals, channel)
+    }
+    if let unsampled { startSampling(id, unsampled) }
+    return vitals
+  }
+
+  /// Asks the system now and then, on the event loop, as long as the link is there.
+  private func startSampling(_ id: LinkID, _ channel: any Channel) {
+    guard let socket = channel as? any SocketOptionProvider else { return }
+    channel.eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .init(ControlLimits.sampleInterval)) { task in
+      guard self.state.withLock({ $0.links[id] != nil }) else { return task.cancel() }
+      let info: EventLoopFuture<TCPInfo> = socket.unsafeGetSocketOption(
+        level: .tcp, name: .init(rawValue: TCPInfo.option))
+      info.whenSuccess { info in
+        self.state.withLock { $0.links[id]?.sample = (info.acknowledged, info.pending) }
+      }
+    }
+  }
+
   // MARK: - From the channel, on its event loop
+
+  func arrived(_ bytes: Int, on id: LinkID) {
+    state.withLock { $0.links[id]?.bytesReceived += UInt64(bytes) }
+  }
 
   /// The connection stands and both prefaces are right.
   func opened(_ id: LinkID, _ channel: any Channel, remote: String) {

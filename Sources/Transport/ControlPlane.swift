@@ -31,6 +31,9 @@ public protocol ControlPlane: Sendable {
   func send(_ message: ControlMessage, epoch: PlacementEpoch, term: CoordinatorTerm, on link: LinkID)
   /// Closes after what was sent has left; `closed` follows.
   func close(_ link: LinkID)
+  /// What the link has carried; nil when it is closed. What the system says of sent bytes is looked at every
+  /// `ControlLimits.sampleInterval`, from the first call on.
+  func vitals(of link: LinkID) -> LinkVitals?
   /// What was sent, in `controlBytes` and `controlFrames`.
   var counters: TrafficCounters { get }
 }
@@ -42,4 +45,6 @@ public typealias ControlSink = @Sendable (ControlEvent) -> Void
 public enum ControlLimits {
   /// A link on which more bytes than this wait to be sent when a message is added is closed.
   public static let backlogBytes = 64 << 20
+  /// How often the system is asked what it has sent.
+  public static let sampleInterval = Duration.milliseconds(100)
 }

@@ -36,6 +36,19 @@ public final class InProcessControlPlane: ControlPlane {
     network.change { $0.closeControl(link, from: name, nil) }
   }
 
+  /// Bytes are acknowledged when they are delivered; what the network holds back is pending, what it drops is not.
+  public func vitals(of link: LinkID) -> LinkVitals? {
+    network.state.withLock { state in
+      guard let side = state.control.sides[link], side.owner == name else { return nil }
+      let pending = state.held.reduce(0) { sum, packet in
+        if case .control(side.otherLink) = packet.route { sum + packet.bytes.count } else { sum }
+      }
+      return LinkVitals(
+        bytesReceived: side.bytesReceived, bytesAcknowledged: state.control.sides[side.otherLink]?.bytesReceived ?? 0,
+        bytesPending: UInt64(pending))
+    }
+  }
+
   /// Closes all links, as when the process dies; the name and the address are free again.
   public func stop() {
     network.change { state in
@@ -64,6 +77,7 @@ struct InProcessControlState {
     let owner: String
     let other: String
     let otherLink: LinkID
+    var bytesReceived: UInt64 = 0
   }
 
   var endpoints: [String: Endpoint] = [:]
@@ -118,6 +132,7 @@ extension InProcessNetwork.State {
 
   mutating func deliverControl(_ packet: InProcessPacket, on link: LinkID) {
     guard let side = control.sides[link] else { return }
+    control.sides[link]?.bytesReceived += UInt64(packet.bytes.count)
     do throws(WireError) {
       let message = try packet.bytes.reading { (bytes) throws(WireError) in
         let payload = UnsafeRawBufferPointer(rebasing: bytes[FrameHeader.byteCount...])

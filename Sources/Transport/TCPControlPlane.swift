@@ -82,6 +82,8 @@ public final class TCPControlPlane: ControlPlane {
 
   public func close(_ link: LinkID) { links.close(link) }
 
+  public func vitals(of link: LinkID) -> LinkVitals? { links.vitals(of: link) }
+
   public var counters: TrafficCounters { links.counters }
 
   /// Closes all links at once and ends SwiftNIO's thread; waits for it. No event comes afterwards.

@@ -58,6 +58,15 @@ public final class WeightServer: Sendable {
   /// What was sent, in `weightBytes` and `weightFrames`.
   public var counters: TrafficCounters { shared.state.withLock { $0.counters } }
 
+  /// What the connection has carried, as the system says at this moment; nil while there is none.
+  public var vitals: LinkVitals? {
+    shared.state.withLock { state in
+      guard let descriptor = state.descriptor, let info = TCPInfo(of: descriptor) else { return nil }
+      return LinkVitals(
+        bytesReceived: info.received, bytesAcknowledged: info.acknowledged, bytesPending: info.pending)
+    }
+  }
+
   /// Closes the connection; does not wait for the thread.
   public func stop() {
     let thread = shared.state.withLock { state -> PlatformThread? in

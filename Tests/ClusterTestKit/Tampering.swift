@@ -48,6 +48,7 @@ struct TamperedControlPlane: ControlPlane {
   }
 
   func close(_ link: LinkID) { plane.close(link) }
+  func vitals(of link: LinkID) -> LinkVitals? { plane.vitals(of: link) }
   var counters: TrafficCounters { plane.counters }
 }
 

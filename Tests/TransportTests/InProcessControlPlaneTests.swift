@@ -57,6 +57,30 @@ import Wire
     #expect(log.isEmpty && cove.counters.controlFrames == 3)
   }
 
+  @Test("bytes are acknowledged when they are delivered; what is held is pending, what is dropped is not")
+  func vitals() throws {
+    let (near, far) = try connect()
+    coordinator.send(.ping(0), on: near)
+    network.setIntercept { packet in
+      switch packet.number {
+      case 1: .hold
+      case 2: .drop
+      default: .deliver
+      }
+    }
+    for nonce: UInt64 in 1...3 { coordinator.send(.ping(nonce), on: near) }
+    #expect(
+      coordinator.vitals(of: near) == LinkVitals(bytesReceived: 0, bytesAcknowledged: 2 * 68, bytesPending: 68))
+    #expect(worker.vitals(of: far) == LinkVitals(bytesReceived: 2 * 68, bytesAcknowledged: 0, bytesPending: 0))
+    network.release(network.held[0])
+    worker.send(.shutdown, on: far)
+    #expect(
+      coordinator.vitals(of: near) == LinkVitals(bytesReceived: 48, bytesAcknowledged: 3 * 68, bytesPending: 0))
+    #expect(worker.vitals(of: near) == nil)
+    coordinator.close(near)
+    #expect(coordinator.vitals(of: near) == nil)
+  }
+
   @Test("closing is told to both sides once")
   func close() throws {
     let (near, far) = try connect()

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Tensors
 import Testing
@@ -198,6 +199,51 @@ import Wire
     #expect(try there.received().2 == .ping(4))
     door.stop()
     await beating.stop()
+    await stop()
+  }
+
+  /// Asks for the vitals until they are as they should be.
+  private func vitals(
+    of link: LinkID, _ plane: TCPControlPlane, until condition: (LinkVitals) -> Bool
+  ) throws -> LinkVitals {
+    let limit = ContinuousClock.now + .seconds(20)
+    while ContinuousClock.now < limit {
+      let vitals = try #require(plane.vitals(of: link))
+      if condition(vitals) { return vitals }
+      sched_yield()
+    }
+    throw Unexpected(event: "\(String(describing: plane.vitals(of: link)))")
+  }
+
+  @Test("a link knows what has arrived, in parts of frames too, and what the peer's system has")
+  func vitals() async throws {
+    let socket = try RawSocket(port: acceptor.address.port)
+    socket.write(ConnectionPreface(plane: .control).bytes)
+    let link = try there.opened()
+    #expect(try vitals(of: link, worker) { $0.bytesPending == 0 }.bytesReceived == 0)
+    let frame = try ControlMessage.ping(5).frame(
+      epoch: PlacementEpoch(rawValue: 1), term: CoordinatorTerm(rawValue: 1))
+    socket.write(Array(frame.prefix(20)))
+    _ = try vitals(of: link, worker) { $0.bytesReceived == 20 }
+    socket.write(Array(frame.dropFirst(20)))
+    _ = try there.received()
+    #expect(worker.vitals(of: link)?.bytesReceived == UInt64(frame.count))
+    // More than the buffers hold, to a peer that reads nothing at first.
+    let values = [Float](repeating: 0, count: 4 << 20)
+    worker.send(.logits(PromptLogits(job: 1, position: 0, rows: 1, values: values)), on: link)
+    let before = try vitals(of: link, worker) { $0.bytesAcknowledged > 0 && $0.bytesPending > 0 }
+    #expect(before.bytesPending <= 17 << 20)
+    let total = FrameHeader.byteCount + 20 + 16 << 20
+    #expect(socket.read(8 + total / 2).count == 8 + total / 2)
+    let later = try vitals(of: link, worker) { $0.bytesAcknowledged > before.bytesAcknowledged }
+    #expect(later.bytesReceived == before.bytesReceived)
+    let rest = FrameHeader.byteCount + 20 + (16 << 20) - total / 2
+    #expect(socket.read(rest).count == rest)
+    let end = try vitals(of: link, worker) { $0.bytesPending == 0 }
+    #expect(end.bytesAcknowledged >= UInt64(16 << 20))
+    worker.close(link)
+    _ = try there.closed()
+    #expect(worker.vitals(of: link) == nil)
     await stop()
   }
 

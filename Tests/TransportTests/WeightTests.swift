@@ -55,12 +55,16 @@ import Wire
       let bytes = try read(client, piece, offset, count)
       #expect(bytes == (0..<count).map { Self.byte(piece, offset + $0) })
     }
+    // Preface and 14 requests of 28 bytes and their headers.
+    #expect(server.vitals?.bytesReceived == 8 + 14 * (28 + 48))
+    #expect(server.vitals?.bytesAcknowledged ?? 0 > 3_000_000)
     // 1 + 1 + 12 frames: heads of 20 bytes and headers of 48.
     let overhead = 14 * (20 + 48)
     let sent = UInt64(3_000_002 + 262_144 + overhead)
     client.close()
     ends.wait(until: ContinuousClock.now + .seconds(20))
     #expect(ends.take()??.code == .closed)
+    #expect(server.vitals == nil)
     #expect(server.counters.weightBytes == sent && server.counters.weightFrames == 14)
     #expect(client.counters.weightFrames == 14)
   }
