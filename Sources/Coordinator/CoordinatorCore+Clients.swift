@@ -33,7 +33,7 @@ extension CoordinatorCore {
   mutating func clientClosed(_ link: LinkID, now: ContinuousClock.Instant) {
     guard let client = clients.removeValue(forKey: link) else { return }
     for job in client.jobs.keys.sorted() { cancel(job, now: now) }
-    for job in client.attached.keys { jobs[job]?.listeners.removeAll { listens($0, to: link) } }
+    for job in client.attached.keys { jobs[job]?.listeners.removeAll { $0.isClient(link) } }
   }
 
   mutating func clientSent(_ message: ControlMessage, _ link: LinkID, now: ContinuousClock.Instant) {

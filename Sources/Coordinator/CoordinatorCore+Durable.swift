@@ -33,7 +33,7 @@ extension CoordinatorCore {
     let request = JobRequest(
       prompt: .tokens(job.promptTokens), parameters: job.sampling, maxTokens: job.maxTokens, ignoreEOS: job.ignoreEOS)
     let sequence = try checked(request, stored.id)
-    let ending: SchedulerEvent?
+    let ending: EndReason?
     do throws(SchedulingError) {
       ending = try scheduler.admit(sequence, answer: stored.tokens)
     } catch {
@@ -48,7 +48,7 @@ extension CoordinatorCore {
     for token in stored.tokens { text += state?.detokenizer.append(token) ?? "" }
     state?.text = text
     jobs[stored.id] = state
-    if let ending { take(ending, now: now) }
+    if let ending { take(.ended(sequence.id, ending), now: now) }
   }
 
   /// Why a job's tokens would be others now.

@@ -155,10 +155,6 @@ extension CoordinatorCore {
     deliver(event, id, listeners)
   }
 
-  func listens(_ listener: JobListener, to link: LinkID) -> Bool {
-    if case .client(link, _) = listener { true } else { false }
-  }
-
   mutating func deliver(_ event: JobEvent, _ id: JobID, _ listeners: [JobListener]) {
     for listener in listeners {
       switch listener {

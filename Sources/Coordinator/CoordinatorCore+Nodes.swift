@@ -35,13 +35,15 @@ extension CoordinatorCore {
     guard nodes[node] != nil else { return }
     if isStrictStart, isNeeded(node) { return failCluster(error, now: now) }
     lose(node, "\(error)", now: now)
-    nodes[node]?.address = nodes[node]?.plan.address
+    let newAddress = nodes[node]?.plan.address
+    nodes[node]?.address = newAddress
     retryLater(node, now: now)
   }
 
   mutating func opened(_ node: NodeID, _ link: LinkID, now: ContinuousClock.Instant) {
     guard let state = nodes[node], state.link == link, state.phase == .dialing else { return }
-    nodes[node]?.phase = .greeting(now + configuration.timeouts.greeting)
+    let newPhase = NodeState.Phase.greeting(now + configuration.timeouts.greeting)
+    nodes[node]?.phase = newPhase
     nodes[node]?.watch.heard(at: now)
     let hello = Hello(
       role: .coordinator, numericsVersion: configuration.numericsVersion, cluster: configuration.cluster,

@@ -1,3 +1,4 @@
+import Scheduling
 import Cluster
 import ModelSpec
 import Tensors
@@ -135,7 +136,8 @@ extension CoordinatorCore {
       configuration.model.pieces[piece]?.with(holder: state.held.contains(piece) ? nil : holder(of: piece, in: next))
     }
     let addresses = next.nodes.map { nodes[$0]?.addressForPeers.map { "\($0)" } ?? "" }
-    nodes[node]?.prepareDeadline = now + configuration.timeouts.prepare
+    let newPrepareDeadline = now + configuration.timeouts.prepare
+    nodes[node]?.prepareDeadline = newPrepareDeadline
     nodes[node]?.bytesDone = -1
     if let address = state.address, !wanted.allSatisfy(state.held.contains) {
       nodes[node]?.isServedWeights = true

@@ -1,3 +1,4 @@
+import Transport
 import Cluster
 import Scheduling
 import Tensors
@@ -9,7 +10,8 @@ extension CoordinatorCore {
     guard let transition, progress.epoch == transition.current.epoch, let state = nodes[node] else { return }
     if progress.bytesDone > state.bytesDone {
       nodes[node]?.bytesDone = progress.bytesDone
-      nodes[node]?.prepareDeadline = now + configuration.timeouts.prepare
+      let newPrepareDeadline = now + configuration.timeouts.prepare
+      nodes[node]?.prepareDeadline = newPrepareDeadline
     }
     directives.append(.report(.progress(node, progress)))
   }
@@ -19,7 +21,8 @@ extension CoordinatorCore {
       return
     }
     nodes[node]?.prepareDeadline = nil
-    nodes[node]?.held.formUnion(change.current.placement.pieces(of: node, facts: configuration.model.facts))
+    let gained = change.current.placement.pieces(of: node, facts: configuration.model.facts)
+    nodes[node]?.held.formUnion(gained)
     stopServingWeights(node)
     change.bytesMoved += done.bytesMoved
     directives.append(.report(.prepared(node, bytesMoved: done.bytesMoved)))
@@ -46,7 +49,8 @@ extension CoordinatorCore {
       pausedUntil = now + configuration.timeouts.mistrust
       wait(for: sentence)
     } else {
-      nodes[node]?.unfitUntil = now + configuration.timeouts.mistrust
+      let newUnfitUntil = now + configuration.timeouts.mistrust
+      nodes[node]?.unfitUntil = newUnfitUntil
       nodes[node]?.lastFailure = sentence
     }
     mustPlan = true
@@ -158,7 +162,8 @@ extension CoordinatorCore {
     var members: [NodeID: LinkID] = [:]
     for node in change.current.involved {
       members[node] = nodes[node]?.link
-      nodes[node]?.held = next.pieces(of: node, facts: configuration.model.facts)
+      let newHeld = next.pieces(of: node, facts: configuration.model.facts)
+      nodes[node]?.held = newHeld
     }
     running = RunningPlacement(placement: next, members: members)
     transition = nil

@@ -66,7 +66,7 @@ struct CoordinatorCore {
   var durable: DurableJobs
   var book = CountersBook()
   var speed = PrefillSpeed()
-  var load = LoadBook()
+  var load: LoadBook
 
   // Links.
   var links: [LinkID: LinkOwner] = [:]
@@ -85,6 +85,7 @@ struct CoordinatorCore {
       prefillChunk: configuration.prefillChunk)
     limits.prefillChunk = min(limits.prefillChunk, WireLimits.rows)
     scheduler = Scheduler(limits)
+    load = LoadBook(configuration.model.facts)
     durable = DurableJobs(nextJob: configuration.nextJob)
     for plan in configuration.desired.nodes {
       nodes[plan.id] = NodeState(plan: plan, limits: configuration.timeouts.watch, now: now)

@@ -11,6 +11,11 @@ enum JobListener: Hashable {
   case local
   /// A client, which knows the job by its own number.
   case client(LinkID, request: UInt64)
+
+  /// Whether it is the client on that link.
+  func isClient(_ link: LinkID) -> Bool {
+    if case .client(link, _) = self { true } else { false }
+  }
 }
 
 /// One job between its submission and its last event.

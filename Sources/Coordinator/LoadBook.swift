@@ -13,13 +13,15 @@ struct LoadBook {
     var awaited: Set<NodeID>
   }
 
-  private(set) var use = ExpertUse()
+  private(set) var use: ExpertUse
   /// Nanoseconds a node takes for one row of one expert, the last that each host said.
   private var speeds: [NodeID: [NodeID: UInt64]] = [:]
   private var questions: [Question] = []
 
   /// Clients that may wait.
   private static let questionLimit = 256
+
+  init(_ facts: ModelFacts) { use = ExpertUse(facts) }
 
   mutating func ask(_ hosts: Set<NodeID>, for request: UInt64, of link: LinkID, deadline: ContinuousClock.Instant) {
     if questions.count >= Self.questionLimit { questions.removeFirst() }
@@ -44,10 +46,9 @@ struct LoadBook {
   /// The use of each layer's experts.
   func layers(_ facts: ModelFacts) -> [LoadReport.Layer] {
     facts.layers.compactMap { layer in
-      let count = facts.expertCount(layer)
-      guard count > 0 else { return nil }
+      guard facts.expertCount(layer) > 0 else { return nil }
       return LoadReport.Layer(
-        layer: layer, weights: (0..<count).map { Float(use.weight(of: ExpertIndex($0), layer: layer)) })
+        layer: layer, weights: use.shares(layer).map { Float($0) })
     }
   }
 

@@ -1,5 +1,5 @@
 import Synchronization
-import Transport
+public import Transport
 
 #if canImport(Glibc)
   import Glibc
@@ -58,7 +58,7 @@ public final class TopologyWatcher: Sendable {
   /// Waits for news; returns what the file is now.
   private func look(_ notifier: Int32, _ last: FileState?) -> FileState {
     var descriptors = [
-      pollfd(fd: waker.readEnd, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: waker.descriptor, events: Int16(POLLIN), revents: 0),
       pollfd(fd: notifier, events: Int16(POLLIN), revents: 0),
     ]
     _ = poll(&descriptors, nfds_t(notifier >= 0 ? 2 : 1), Self.pollMilliseconds)

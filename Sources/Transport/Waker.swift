@@ -15,6 +15,8 @@ public protocol Waker: Sendable {
 public final class PipeWaker: Waker {
   /// Becomes readable when somebody wakes.
   let readEnd: Int32
+  /// Readable once it was woken, for `poll(2)`.
+  public var descriptor: Int32 { readEnd }
   private let writeEnd: Int32
   private let isPending = Atomic<Bool>(false)
 
