@@ -132,7 +132,8 @@ public enum ControlMessage: Sendable, Hashable {
     case .jobFailed: self = .jobFailed(try JobFailed(payload: payload))
     case .cancel: self = .cancel(try Cancel(payload: payload))
     case .logits: self = .logits(try PromptLogits(payload: payload))
-    case .dispatch, .combine, .handOver, .exchangeFailed, .peerHello, .pieceRequest, .pieceData, .pieceRefused:
+    case .dispatch, .combine, .handOver, .exchangeFailed, .peerHello, .pieceRequest, .pieceData, .pieceRefused,
+      .storedPieceRequest:
       throw WireError(.unknownType, "\(type) is not a message of the control plane", offset: 6)
     }
   }

@@ -90,6 +90,14 @@ enum DataSamples {
     ),
     ("pieceRequest", frame(.pieceRequest, PieceRequest(piece: .expert(3, 7), offset: 1 << 18, byteCount: 100).payload)),
     ("pieceData", frame(.pieceData, PieceDataHead(piece: .trunk(5), offset: 1 << 33).payload + [1, 2, 3])),
+    (
+      "storedPieceRequest",
+      frame(
+        .storedPieceRequest,
+        StoredPieceRequest(
+          model: Samples.digest, piece: .expert(3, 7), digest: Samples.digest, offset: 1 << 18, byteCount: 100
+        ).payload)
+    ),
     ("pieceRefused", frame(.pieceRefused, PieceRefused(piece: .header, sentence: "no such file").payload)),
   ]
 }

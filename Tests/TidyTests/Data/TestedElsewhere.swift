@@ -61,6 +61,7 @@ enum TestedElsewhere {
       "TCPDataPlaneTests": [
         "DataConnection", "DataPlaneInbox", "DataSocket", "Dialer", "OutgoingFrame", "StreamBuffer",
       ],
+      "PieceServerTests": ["PieceClient", "PieceStream"],
       "WeightTests": ["BlockingFrames", "WeightClient", "WeightServer"],
     ],
     "Wire": [
