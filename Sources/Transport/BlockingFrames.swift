@@ -6,22 +6,25 @@
 import Tensors
 import Wire
 
-/// Frames over a blocking socket, one thread at a time: what the weights connections need.
+/// Frames over a blocking socket, one thread at a time: what connections for weights need.
 final class BlockingFrames {
   private let descriptor: Int32
   private let remote: String
+  private let plane: ConnectionPlane
   private let incoming = StreamBuffer(capacity: 4 * (WireLimits.pieceChunkBytes + 128))
   private let outgoing = StreamBuffer(capacity: WireLimits.pieceChunkBytes + 128)
-  private var decoder = FrameDecoder(plane: .weights)
+  private var decoder: FrameDecoder
   private(set) var bytesSent: UInt64 = 0
   private(set) var framesSent: UInt64 = 0
 
   /// - Parameters:
   ///   - descriptor: a connected socket; whoever made this closes it.
   ///   - patience: how long a read or a write may make no progress.
-  init(_ descriptor: Int32, remote: String, patience: Duration) {
+  init(_ descriptor: Int32, remote: String, plane: ConnectionPlane = .weights, patience: Duration) {
     self.descriptor = descriptor
     self.remote = remote
+    self.plane = plane
+    decoder = FrameDecoder(plane: plane)
     SocketOptions.makeBlocking(descriptor)
     setPatience(patience)
   }
@@ -37,13 +40,13 @@ final class BlockingFrames {
 
   /// Exchanges prefaces as the one who dials.
   func greet() throws(TransportError) {
-    outgoing.append(ConnectionPreface(plane: .weights).bytes)
+    outgoing.append(ConnectionPreface(plane: plane).bytes)
     try flush()
     while incoming.count < ConnectionPreface.byteCount { try receiveMore() }
     do throws(WireError) {
       let preface = try ConnectionPreface(
         UnsafeRawBufferPointer(rebasing: incoming.bytes[..<ConnectionPreface.byteCount]))
-      guard preface.plane == .weights else {
+      guard preface.plane == plane else {
         throw WireError(.badValue, "the peer answered for its \(preface.plane) plane", offset: 6)
       }
     } catch {
@@ -71,7 +74,9 @@ final class BlockingFrames {
   }
 
   /// Waits for the next frame; the payload is valid during the call.
+  /// - Parameter deadline: when a frame that comes in small parts is given up, or a little later.
   func receive<Value>(
+    until deadline: ContinuousClock.Instant? = nil,
     _ body: (FrameHeader, UnsafeRawBufferPointer) throws(TransportError) -> Value
   ) throws(TransportError) -> Value {
     while true {
@@ -80,6 +85,9 @@ final class BlockingFrames {
         throw TransportError(error, from: remote)
       }
       guard let header else {
+        if Deadline.hasPassed(deadline) {
+          throw TransportError(.timedOut, "\(remote) is too slow on its \(plane) connection")
+        }
         try receiveMore()
         continue
       }
@@ -94,7 +102,7 @@ final class BlockingFrames {
     while true {
       let count = recv(descriptor, room.baseAddress, room.count, 0)
       if count > 0 { return incoming.fill(count) }
-      if count == 0 { throw TransportError(.closed, "\(remote) closed the weights connection") }
+      if count == 0 { throw TransportError(.closed, "\(remote) closed the \(plane) connection") }
       try check(SystemError.last)
     }
   }
@@ -109,8 +117,8 @@ final class BlockingFrames {
 
   private func check(_ error: SystemError) throws(TransportError) {
     if error.isInterrupt { return }
-    if error.wouldBlock { throw TransportError(.timedOut, "the weights connection to \(remote) has stalled") }
-    throw TransportError(.closed, "the weights connection to \(remote) broke: \(error)")
+    if error.wouldBlock { throw TransportError(.timedOut, "the \(plane) connection to \(remote) has stalled") }
+    throw TransportError(.closed, "the \(plane) connection to \(remote) broke: \(error)")
   }
 }
 

@@ -31,8 +31,11 @@ enum Dialer {
     return status == 0 ? nil : TransportError(.unreachable, "cannot reach \(name): \(SystemError(number: status))")
   }
 
-  /// A connected socket; waits, and tries again until the deadline. The socket is non-blocking.
-  static func connect(to name: HostPort, until deadline: ContinuousClock.Instant) throws(TransportError) -> Int32 {
+  /// A connected socket; waits until the deadline. The socket is non-blocking.
+  /// - Parameter isPatient: whether to try again when nobody answers; else each address is tried once.
+  static func connect(
+    to name: HostPort, until deadline: ContinuousClock.Instant, isPatient: Bool = true
+  ) throws(TransportError) -> Int32 {
     let addresses = try SocketAddress.resolve(name)
     var attempt = 0
     while true {
@@ -52,7 +55,7 @@ enum Dialer {
       }
       attempt += 1
       let next = ContinuousClock.now + DataLimits.redialInterval
-      guard next < deadline else { throw failure }
+      guard next < deadline, isPatient || attempt < addresses.count else { throw failure }
       poll(nil, 0, Deadline.milliseconds(until: next))
     }
   }

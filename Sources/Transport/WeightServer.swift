@@ -94,7 +94,9 @@ public final class WeightServer: Sendable {
       let request = try frames.receive { (header, payload) throws(TransportError) in
         try readRequest(header, payload, address)
       }
-      try answer(request, frames, read)
+      try frames.answer(request.piece, offset: request.offset, byteCount: request.byteCount) { target in
+        try read(request.piece, request.offset, target)
+      }
       let (bytes, count) = (frames.bytesSent, frames.framesSent)
       shared.state.withLock { state in
         state.counters.weightBytes = bytes
@@ -113,24 +115,6 @@ public final class WeightServer: Sendable {
       return try PieceRequest(payload: payload)
     } catch {
       throw TransportError(error, from: "\(address)")
-    }
-  }
-
-  private static func answer(
-    _ request: PieceRequest, _ frames: BlockingFrames, _ read: Reader
-  ) throws(TransportError) {
-    // Read apart from the frame, because a frame that has been begun cannot be taken back.
-    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: request.byteCount, alignment: 64)
-    defer { chunk.deallocate() }
-    do {
-      try read(request.piece, request.offset, chunk)
-    } catch {
-      return try frames.send(.pieceRefused, PieceRefused(piece: request.piece, sentence: "\(error)"))
-    }
-    let head = PieceDataHead(piece: request.piece, offset: request.offset).payload
-    try frames.send(.pieceData, payloadBytes: head.count + chunk.count) { target in
-      target.copyBytes(from: head)
-      UnsafeMutableRawBufferPointer(rebasing: target[head.count...]).copyMemory(from: UnsafeRawBufferPointer(chunk))
     }
   }
 }

@@ -1,8 +1,10 @@
-/// Which of the three planes a connection belongs to.
+/// Which of the planes a connection belongs to.
 public enum ConnectionPlane: UInt8, Sendable, Hashable, CaseIterable {
   case control = 1
   case data = 2
   case weights = 3
+  /// Weights as well, but between workers: the dialer asks.
+  case pieces = 4
 }
 
 /// The first 8 bytes each side of a connection sends, before any frame.

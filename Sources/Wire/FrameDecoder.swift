@@ -23,7 +23,7 @@ public struct FrameDecoder: Sendable {
       header = known
     } else {
       header = try FrameHeader(bytes)
-      guard header.type.plane == plane else {
+      guard header.type.belongs(on: plane) else {
         throw WireError(.unknownType, "\(header.type) does not belong on a \(plane) connection", offset: 6)
       }
       self.header = header

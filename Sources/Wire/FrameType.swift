@@ -53,13 +53,25 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
   case pieceRequest = 96
   case pieceData = 97
   case pieceRefused = 98
+  // Weights, worker and worker.
+  case storedPieceRequest = 112
 
-  /// The plane whose connections carry this type.
+  /// The plane that this type was made for.
   public var plane: ConnectionPlane {
     switch rawValue {
     case ..<64: .control
     case ..<96: .data
-    default: .weights
+    case ..<112: .weights
+    default: .pieces
+    }
+  }
+
+  /// Whether connections of a plane carry this type; those between workers that ask for pieces borrow some.
+  public func belongs(on plane: ConnectionPlane) -> Bool {
+    if self.plane == plane { return true }
+    switch self {
+    case .peerHello, .pieceData, .pieceRefused: return plane == .pieces
+    default: return false
     }
   }
 
@@ -70,7 +82,7 @@ public enum FrameType: UInt8, Sendable, Hashable, CaseIterable {
       .nodeLost, .release, .moveKeyValues, .useRequest, .jobsRequest, .attach, .cancelJob, .topologyRequest,
       .loadRequest:
       64
-    case .progress, .prepared, .counters, .pieceRequest: 256
+    case .progress, .prepared, .counters, .pieceRequest, .storedPieceRequest: 256
     case .hello, .welcome, .refuse, .prepareFailed, .stepFailed, .peerLost, .peerUnreachable, .jobFailed,
       .exchangeFailed, .peerHello, .pieceRefused:
       512 << 10

@@ -1,7 +1,7 @@
 public import ModelSpec
 public import Tensors
 
-/// First frame of whoever dials a data connection.
+/// First frame of whoever dials a data connection, or one for pieces.
 public struct PeerHello: WireMessage {
   public let cluster: ClusterID
   public let term: CoordinatorTerm
@@ -103,6 +103,42 @@ public struct PieceRequest: WireMessage {
   }
 }
 
+/// Worker to worker, on a connection for pieces: send a part of a piece that you have, by what is in it.
+public struct StoredPieceRequest: WireMessage {
+  public let model: Digest
+  public let piece: PieceID
+  /// SHA-256 of the whole piece.
+  public let digest: Digest
+  public let offset: Int
+  /// At most `WireLimits.pieceChunkBytes`.
+  public let byteCount: Int
+
+  public init(model: Digest, piece: PieceID, digest: Digest, offset: Int, byteCount: Int) {
+    self.model = model
+    self.piece = piece
+    self.digest = digest
+    self.offset = offset
+    self.byteCount = byteCount
+  }
+
+  public func write(to writer: inout WireWriter) {
+    model.write(to: &writer)
+    piece.write(to: &writer)
+    digest.write(to: &writer)
+    writer.long(offset)
+    writer.long(byteCount)
+  }
+
+  public init(from reader: inout WireReader) throws(WireError) {
+    model = try Digest(from: &reader)
+    piece = try PieceID(from: &reader)
+    digest = try Digest(from: &reader)
+    offset = try reader.long("offset in the piece")
+    byteCount = try reader.long("bytes wanted", limit: WireLimits.pieceChunkBytes)
+    guard byteCount > 0 else { throw reader.bad("no bytes are wanted", back: 8) }
+  }
+}
+
 /// The head of a `pieceData` payload; the bytes of the piece follow it to the end of the frame.
 public struct PieceDataHead: WireMessage {
   /// Bytes of the head.
@@ -127,7 +163,7 @@ public struct PieceDataHead: WireMessage {
   }
 }
 
-/// Coordinator to worker: a piece cannot be sent.
+/// Whoever was asked for a piece: it cannot be sent.
 public struct PieceRefused: WireMessage {
   public let piece: PieceID
   public let sentence: String

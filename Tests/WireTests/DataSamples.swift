@@ -104,6 +104,14 @@ enum DataSamples {
     ("keyValuesEnd", frame(.keyValuesEnd, KeyValuesEnd(slabCount: 3).payload)),
     ("pieceRequest", frame(.pieceRequest, PieceRequest(piece: .expert(3, 7), offset: 1 << 18, byteCount: 100).payload)),
     ("pieceData", frame(.pieceData, PieceDataHead(piece: .trunk(5), offset: 1 << 33).payload + [1, 2, 3])),
+    (
+      "storedPieceRequest",
+      frame(
+        .storedPieceRequest,
+        StoredPieceRequest(
+          model: Samples.digest, piece: .expert(3, 7), digest: Samples.digest, offset: 1 << 18, byteCount: 100
+        ).payload)
+    ),
     ("pieceRefused", frame(.pieceRefused, PieceRefused(piece: .header, sentence: "no such file").payload)),
   ]
 }

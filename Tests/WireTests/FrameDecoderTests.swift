@@ -74,4 +74,19 @@ import Wire
       #expect(throws: WireError.self) { try frames(of: stream, cutAt: []) }
     }
   }
+
+  @Test("each plane carries its own types, and pieces connections three borrowed ones")
+  func planes() throws {
+    for type in FrameType.allCases {
+      let frame = DataSamples.frame(type, [])
+      for plane in ConnectionPlane.allCases {
+        let isBorrowed = plane == .pieces && [.peerHello, .pieceData, .pieceRefused].contains(type)
+        if type.plane == plane || isBorrowed {
+          #expect(try frames(of: frame, cutAt: [], plane: plane).map(\.type) == [type])
+        } else {
+          #expect(throws: WireError.self) { try frames(of: frame, cutAt: [], plane: plane) }
+        }
+      }
+    }
+  }
 }

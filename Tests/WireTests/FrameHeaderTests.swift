@@ -89,7 +89,9 @@ import Wire
   func limits() {
     for type in FrameType.allCases {
       #expect(type.payloadLimit <= 128 << 20)
-      #expect(type.plane == (type.rawValue < 64 ? .control : type.rawValue < 96 ? .data : .weights))
+      #expect(
+        type.plane
+          == (type.rawValue < 64 ? .control : type.rawValue < 96 ? .data : type.rawValue < 112 ? .weights : .pieces))
     }
   }
 }

@@ -30,6 +30,8 @@ import Wire
     for piece in [PieceID.header, .embedding, .trunk(4095), .expert(0, 65_534), .output] {
       try check(PieceRequest(piece: piece, offset: 1 << 40, byteCount: WireLimits.pieceChunkBytes))
       try check(PieceDataHead(piece: piece, offset: 0))
+      try check(
+        StoredPieceRequest(model: Samples.digest, piece: piece, digest: Samples.digest, offset: 1 << 40, byteCount: 1))
       try check(PieceRefused(piece: piece, sentence: "no such file"))
     }
     #expect(PieceDataHead(piece: .output, offset: 1).payload.count == PieceDataHead.byteCount)
@@ -41,6 +43,12 @@ import Wire
       let bytes = PieceRequest(piece: .output, offset: offset, byteCount: count).payload
       #expect(throws: WireError.self) {
         try bytes.decoding { (bytes) throws(WireError) in try PieceRequest(payload: bytes) }
+      }
+      let stored = StoredPieceRequest(
+        model: Samples.digest, piece: .output, digest: Samples.digest, offset: offset, byteCount: count
+      ).payload
+      #expect(throws: WireError.self) {
+        try stored.decoding { (bytes) throws(WireError) in try StoredPieceRequest(payload: bytes) }
       }
     }
   }

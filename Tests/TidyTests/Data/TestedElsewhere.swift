@@ -74,6 +74,7 @@ enum TestedElsewhere {
       "TCPDataPlaneTests": [
         "DataConnection", "DataPlaneInbox", "DataSocket", "Dialer", "OutgoingFrame", "StreamBuffer",
       ],
+      "PieceServerTests": ["PieceClient", "PieceStream"],
       "WeightTests": ["BlockingFrames", "WeightClient", "WeightServer"],
     ],
     "Wire": [
