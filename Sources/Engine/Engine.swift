@@ -44,7 +44,7 @@ public final class Engine {
   ///   - shard: the weights this node holds; all that `configuration` needs must be in before work begins.
   ///   - nodeCount: nodes of the placement.
   ///   - ownNode: this node's number.
-  ///   - old: the engine of the placement before, no step of which is under way. Layers that it hosted too keep their
+  ///   - old: the engine of the placement before, under the same coordinator's term; none of its steps is under way. Layers that it hosted too keep their
   ///     keys and values: a stage of the very same layers takes the cache over, others copy, so that for them both
   ///     caches are in memory until the old engine goes. The old engine must do no work any more; layers that left
   ///     can still be exported from it. Nothing is taken from an engine whose keys and values are of another kind
@@ -162,6 +162,8 @@ public final class Engine {
 
   /// Frees what ended sequences held here, and drops work that was still under way for them.
   func release(_ sequences: [SequenceID], in step: StepID) {
+    // A step tells each of the stages hosted here; a sequence that it begins anew must be freed by the first alone.
+    let sequences = sequences.filter { releases[$0] != step }
     guard !sequences.isEmpty else { return }
     for sequence in sequences { releases[sequence] = step }
     if releases.count > Self.releaseLimit {

@@ -1,7 +1,8 @@
 /// Counts what the KV cache of every host holds, so that no host is asked for more than it has.
 ///
 /// A sequence reserves all it may need when it becomes active, so an active sequence never waits for memory. What it
-/// held comes back in two moves: `retire` when it ends, `reclaim` when every host is known to have freed it.
+/// held comes back in two moves: `retire` when it ends, `reclaim` when every host is known to have freed it. After the
+/// hosts have got less memory the free numbers may be below zero until what was taken away is reclaimed.
 struct KVBlockAccount: Sendable, Hashable {
   private(set) var slotsFree: Int
   private(set) var blocksFree: Int
@@ -22,6 +23,12 @@ struct KVBlockAccount: Sendable, Hashable {
   mutating func reclaim(_ reservation: Reservation) {
     slotsFree += reservation.slots
     blocksFree += reservation.blocks
+  }
+
+  /// Adds slots and blocks that the hosts have more, or takes away what they have less.
+  mutating func grow(slots: Int, blocks: Int) {
+    slotsFree += slots
+    blocksFree += blocks
   }
 
   /// Slots and blocks of ended sequences.

@@ -98,6 +98,10 @@ extension Scheduler {
     guard var state = active[id] else { return }
     state.step = nil
     state.cached = entry.position + entry.rowCount
+    if state.cached > state.reached {
+      state.reached = state.cached
+      state.interruptions = 0
+    }
     tick += 1
     state.readySince = tick
     var end: EndReason?
@@ -125,7 +129,7 @@ extension Scheduler {
     }
   }
 
-  private func endReason(_ state: SequenceState, after token: TokenID) -> EndReason? {
+  func endReason(_ state: SequenceState, after token: TokenID) -> EndReason? {
     if state.request.endTokens.contains(token) { return .stop }
     let full = state.tokens.count >= state.request.positions(context: configuration.context)
     return full ? .length : nil

@@ -6,7 +6,8 @@ public import Tensors
 /// back with `completed` or `failed`. Steps of generation and of prompts are never mixed; they take turns when both
 /// wait, so neither starves the other. Sequences beyond the configured number wait in the order of their admission.
 public struct Scheduler: Sendable {
-  public let configuration: SchedulerConfiguration
+  /// As it was given at first, with the changes of `setStageCount` and `resize`.
+  public internal(set) var configuration: SchedulerConfiguration
 
   /// Sequences with a KV cache, in the order in which they became active.
   var active: [SequenceID: SequenceState] = [:]
@@ -41,12 +42,26 @@ public struct Scheduler: Sendable {
   /// Takes a sequence in; it waits until there is room.
   /// - Throws: `SchedulingError` when the request contradicts itself, does not fit the context, or too many wait.
   public mutating func admit(_ request: SequenceRequest) throws(SchedulingError) {
+    _ = try admit(request, answer: [])
+  }
+
+  /// Takes a sequence in of whose answer some tokens exist already; it goes on after them, exactly as if they had been
+  /// generated here. They do not come again as events.
+  /// - Returns: why the sequence has ended, when these tokens are its whole answer; it is not taken in then.
+  /// - Throws: `SchedulingError` as for a new sequence, and when the request could never have had this answer.
+  public mutating func admit(
+    _ request: SequenceRequest, answer: [TokenID]
+  ) throws(SchedulingError) -> EndReason? {
     try check(request)
+    try check(answer, of: request)
+    let state = SequenceState(request, answer: answer, context: configuration.context)
+    if let last = answer.last, let reason = endReason(state, after: last) { return reason }
     guard waiting.count < configuration.waitingLimit else {
       throw SchedulingError(.queueFull, "\(waiting.count) sequences are waiting already; try again later")
     }
     precondition(active[request.id] == nil, "a sequence id is used once")
-    waiting.append(SequenceState(request, context: configuration.context))
+    waiting.append(state)
+    return nil
   }
 
   /// What `admit` refuses, whatever else is running.
@@ -72,6 +87,22 @@ public struct Scheduler: Sendable {
     }
   }
 
+  private func check(_ answer: [TokenID], of request: SequenceRequest) throws(SchedulingError) {
+    let room = request.positions(context: configuration.context) - request.prompt.count
+    guard answer.count <= room else {
+      throw SchedulingError(
+        .badRequest, "the answer so far has \(answer.count) tokens; the request has room for \(room)")
+    }
+    if let token = answer.first(where: { $0.rawValue >= configuration.vocabularySize }) {
+      throw SchedulingError(
+        .unknownToken,
+        "the answer so far has the token \(token); the vocabulary has \(configuration.vocabularySize)")
+    }
+    if let token = answer.dropLast().first(where: request.endTokens.contains) {
+      throw SchedulingError(.badRequest, "the answer so far goes on after the token \(token), which ends it")
+    }
+  }
+
   /// Ends a sequence at once, whatever its state; nil when it has ended already. A step it is part of runs on, its
   /// result is dropped.
   public mutating func cancel(_ id: SequenceID) -> SchedulerEvent? {
@@ -92,10 +123,7 @@ public struct Scheduler: Sendable {
   /// its tokens, to the same bits. No step may be in flight.
   public mutating func rebuild() {
     precondition(steps.isEmpty, "steps in flight are failed first")
-    for id in activeOrder {
-      active[id]?.cached = 0
-      active[id]?.isOpened = false
-    }
+    for id in activeOrder { active[id]?.forgetCache() }
   }
 
   /// Whether nothing is admitted, in flight or left to release.

@@ -32,7 +32,12 @@ public struct SchedulerConfiguration: Sendable, Hashable {
     self.vocabularySize = max(1, vocabularySize)
     self.prefillChunk = max(1, prefillChunk)
     self.waitingLimit = max(1, waitingLimit)
-    logitRowsPerStep = max(1, Self.logitBytesInFlight / self.stageCount / (4 * self.vocabularySize))
+    logitRowsPerStep = Self.logitRows(stageCount: self.stageCount, vocabularySize: self.vocabularySize)
+  }
+
+  /// Rows of logits a step may be asked for when as many steps are in flight as there are stages.
+  static func logitRows(stageCount: Int, vocabularySize: Int) -> Int {
+    max(1, logitBytesInFlight / stageCount / (4 * vocabularySize))
   }
 
   /// KV blocks of a sequence with `positions` positions.

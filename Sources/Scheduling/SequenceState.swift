@@ -16,14 +16,24 @@ struct SequenceState: Sendable {
   /// Whether the present last host knows how to sample for it.
   var isOpened = false
   var isCancelled = false
+  /// Most positions that were ever cached.
+  var reached = 0
+  /// Steps with it that were interrupted since it last got further than before.
+  var interruptions = 0
   /// Order in which sequences became ready; the smallest has waited longest.
   var readySince: UInt64 = 0
 
-  init(_ request: SequenceRequest, context: Int) {
+  init(_ request: SequenceRequest, answer: [TokenID] = [], context: Int) {
     self.request = request
-    tokens = request.prompt
+    tokens = request.prompt + answer
     firstLogitPosition = request.prompt.count - request.logitRows
     blocks = SchedulerConfiguration.blocks(positions: request.positions(context: context))
+  }
+
+  /// Nothing of it is in any host's cache any more.
+  mutating func forgetCache() {
+    cached = 0
+    isOpened = false
   }
 
   var id: SequenceID { request.id }

@@ -119,6 +119,18 @@ import Testing
     #expect(bench.results[StepID(rawValue: 2)] == [] && bench.engine.keyValueBlocksInUse == 0)
   }
 
+  @Test("a sequence that a step releases and begins anew is freed once, also where several stages are on one node")
+  func releasedAndBegunAnew() throws {
+    let bench = try EngineBench(model.path, stages: [(0, 0..<1), (1, 1..<2)], rowCapacity: 2)
+    bench.onHandOver = { [unowned bench] pass, stage in bench.engine.resume(pass, stage: stage) }
+    bench.begin(1, .prefill, [entry(1, [7, 8, 9])])
+    bench.drain()
+    bench.begin(2, .prefill, [entry(1, Self.prompt)], released: [SequenceID(rawValue: 1)])
+    bench.drain()
+    #expect(bench.logits(2) == (try reference()) && bench.failures.isEmpty && bench.engine.isIdle)
+    #expect(bench.engine.keyValueBlocksInUse == 2)
+  }
+
   @Test("a hand-over that fails on the same node leaves the passes apart from each other")
   func failedHandOver() throws {
     let bench = try EngineBench(model.path, stages: [(0, 0..<1), (1, 1..<2)])

@@ -145,6 +145,46 @@ struct SchedulerDriver {
     histories = [:]
   }
 
+  /// Interrupts the step at `index`, before or after the hosts ran it.
+  mutating func interrupt(at index: Int) throws {
+    let batch = inFlight.remove(at: index)
+    if random.chance(50) { _ = try execute(batch) }
+    scheduler.interrupted(batch.id)
+  }
+
+  /// Takes back every step in flight, the first of which the hosts may have run.
+  private mutating func stopSteps() throws {
+    let executed = Int.random(in: 0...inFlight.count, using: &random)
+    for batch in inFlight.prefix(executed) { _ = try execute(batch) }
+    inFlight = []
+    scheduler.failAll()
+  }
+
+  /// Another last host, which knows of no sequence, and perhaps another number of stages.
+  mutating func moveStages(to count: Int) throws {
+    try stopSteps()
+    scheduler.setStageCount(count)
+    scheduler.reopen()
+    histories = [:]
+  }
+
+  mutating func resize(sequences: Int) throws {
+    try stopSteps()
+    scheduler.resize(sequences: sequences)
+  }
+
+  /// Another scheduler and empty hosts go on with what is known of the answers.
+  mutating func restart() throws {
+    var next = Scheduler(scheduler.configuration)
+    (inFlight, caches, histories, seen) = ([], [:], [:], [])
+    for id in requests.keys.sorted() where ended[id] == nil {
+      guard let request = requests[id] else { continue }
+      logits[id] = nil
+      if let reason = try next.admit(request, answer: answers[id] ?? []) { ended[id] = reason }
+    }
+    scheduler = next
+  }
+
   mutating func cancel(_ id: SequenceID) throws {
     if let event = scheduler.cancel(id) { try take([event]) }
   }

@@ -41,6 +41,45 @@ struct SchedulerPropertyTests {
     #expect(driver.requests.count == driver.ended.count)
   }
 
+  @Test(
+    "every sequence gets exactly its tokens, whatever is interrupted, resized, moved, rebuilt or restarted",
+    arguments: 0..<400)
+  func elasticLoad(seed: Int) throws {
+    var random = SplitMix(seed: UInt64(seed) &* 104_729 &+ 3)
+    var configuration = SchedulerConfiguration(
+      stageCount: Int.random(in: 1...4, using: &random), sequences: Int.random(in: 1...6, using: &random),
+      context: Int.random(in: 8...200, using: &random), vocabularySize: Int.random(in: 2...40, using: &random),
+      prefillChunk: [1, 7, 16, 64, 512].randomElement(using: &random) ?? 1)
+    configuration.logitRowsPerStep = Int.random(in: 1...20, using: &random)
+    var driver = SchedulerDriver(configuration, seed: UInt64(seed))
+    var pending = (1...Int.random(in: 1...16, using: &random)).map { request($0, configuration, &random) }
+    var rounds = 0
+    while !pending.isEmpty || !driver.scheduler.isIdle {
+      rounds += 1
+      try #require(rounds < 40_000, "seed \(seed): no end in sight")
+      if let next = pending.last, random.chance(30) {
+        pending.removeLast()
+        try driver.admit(next)
+      }
+      if random.chance(90) { try driver.start() }
+      if !driver.inFlight.isEmpty, random.chance(70) {
+        let index = Int.random(in: 0..<driver.inFlight.count, using: &random)
+        if random.chance(10) { try driver.interrupt(at: index) } else { try driver.complete(at: index) }
+      }
+      switch Int.random(in: 0..<200, using: &random) {
+      case 0..<4: try driver.resize(sequences: Int.random(in: 1...6, using: &random))
+      case 4..<7: try driver.moveStages(to: Int.random(in: 1...4, using: &random))
+      case 7: try driver.loseHosts()
+      case 8 where seed % 4 == 0: try driver.restart()
+      case 9:
+        if let id = driver.requests.keys.sorted().randomElement(using: &random) { try driver.cancel(id) }
+      default: break
+      }
+    }
+    try driver.checkOutcome()
+    #expect(driver.requests.count == driver.ended.count)
+  }
+
   private func request(
     _ number: Int, _ configuration: SchedulerConfiguration, _ random: inout SplitMix
   ) -> SequenceRequest {
