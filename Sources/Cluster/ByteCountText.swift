@@ -28,10 +28,17 @@ public enum ByteCountText {
     return overflowing ? nil : sum
   }
 
-  /// A text that `parse` reads as exactly these bytes, which are not negative.
+  /// The shortest text that `parse` reads as exactly so many bytes: `"512MB"`, `"1.234567891GB"`.
+  /// From 10^18 bytes on up to 999 bytes may be dropped.
+  /// - Parameter bytes: not negative.
   public static func exact(_ bytes: Int) -> String {
-    let digits = String(1_000_000_000 + bytes % 1_000_000_000).dropFirst()
-    return "\(bytes / 1_000_000_000).\(digits)GB"
+    let names = ["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"]
+    let whole = zip(names, units).filter { bytes % $1.bytes == 0 && bytes / $1.bytes < 1_000_000_000 }
+      .map { "\(bytes / $1.bytes)\($0)" }
+    if let shortest = whole.min(by: { $0.utf8.count < $1.utf8.count }) { return shortest }
+    let (name, scale) = bytes < 1_000_000_000_000_000_000 ? ("GB", 1_000_000_000) : ("TB", 1_000_000_000_000)
+    let decimals = String(1_000_000_000 + bytes % scale / (scale / 1_000_000_000)).dropFirst()
+    return "\(bytes / scale).\(decimals)\(name)"
   }
 
   /// About three digits and a decimal unit: `"812 B"`, `"1.25 MB"`, `"10.3 GB"`; rounded up, so that what is needed

@@ -1,4 +1,4 @@
-public import Cluster
+import Cluster
 public import JobStore
 public import Tensors
 public import Transport

@@ -131,6 +131,10 @@ public struct Scheduler: Sendable {
   /// Whether no sequence is admitted (cancelled ones may still be in flight).
   public var isEmpty: Bool { waiting.isEmpty && active.values.allSatisfy(\.isCancelled) }
   public var activeCount: Int { active.count }
+  /// Whether a sequence has a KV cache.
+  public func isActive(_ id: SequenceID) -> Bool { active[id] != nil }
+  /// Positions whose keys and values the hosts have, of all sequences together.
+  public var cachedPositions: Int { active.values.reduce(0) { $0 + $1.cached } }
   public var waitingCount: Int { waiting.count }
   public var stepsInFlight: Int { steps.count }
   /// KV blocks that no sequence holds.

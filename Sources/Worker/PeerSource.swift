@@ -4,7 +4,7 @@ public import ShardStore
 private import Synchronization
 public import Tensors
 public import Transport
-public import Wire
+import Wire
 
 /// Which pieces of a share other workers have in memory, and how those are asked.
 public struct PeerPieces: Sendable {
@@ -68,7 +68,7 @@ public final class PeerSource: PieceSource {
     let hello = PeerHello(
       cluster: pieces.identity.cluster, term: pieces.identity.term, sender: pieces.identity.node, receiver: holder.node)
     do throws(TransportError) {
-      let client = try PieceClient(dial: holder.address, hello: hello, timeout: Self.timeout)
+      let client = try PieceClient(dial: holder.address, as: hello, timeout: Self.timeout)
       clients.withLock { $0[holder] = client }
       return client
     } catch {

@@ -134,7 +134,7 @@ public final class SimulatedCluster {
 
   private func configuration(term: UInt32, cluster: UInt64, _ placement: Placement) -> CoordinatorConfiguration {
     var pieces: [PieceID: PieceDescription] = [:]
-    for piece in model.descriptions(model.manifest.pieces.map(\.id)) { pieces[piece.piece] = piece }
+    for piece in model.descriptions(model.manifest.entries.map(\.id)) { pieces[piece.piece] = piece }
     var configuration = CoordinatorConfiguration(
       cluster: ClusterID(high: 1, low: cluster), term: CoordinatorTerm(rawValue: term),
       numericsVersion: Kernels.numericsVersion, software: "simulation",

@@ -1,5 +1,5 @@
 public import Cluster
-import Coordinator
+public import Coordinator
 public import JobStore
 import Synchronization
 

@@ -1,3 +1,4 @@
+public import JobStore
 public import Coordinator
 import Synchronization
 public import Tensors

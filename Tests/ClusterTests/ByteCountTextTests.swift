@@ -45,4 +45,20 @@ import Testing
   func describe(_ bytes: Int, _ text: String) {
     #expect(ByteCountText.describe(bytes) == text)
   }
+
+  @Test("the exact text is read as exactly so many bytes")
+  func exact() {
+    for (bytes, text) in [
+      (0, "0B"), (1, "1B"), (512_000_000, "512MB"), (1_610_612_736, "1536MiB"), (1 << 31, "2GiB"),
+      (1_234_567_891, "1.234567891GB"), (999_999_999, "999999999B"), (17_000_000_000_000, "17TB"),
+    ] {
+      #expect(ByteCountText.exact(bytes) == text && ByteCountText.parse(text) == bytes)
+    }
+    var random = SeededGenerator(seed: 61)
+    for _ in 0..<1000 {
+      let bytes = Int.random(in: 0..<1 << Int.random(in: 1...59, using: &random), using: &random)
+      #expect(ByteCountText.parse(ByteCountText.exact(bytes)) == bytes)
+    }
+    #expect(ByteCountText.parse(ByteCountText.exact(.max)).map { Int.max - $0 < 1000 } == true)
+  }
 }

@@ -13,7 +13,7 @@ struct SmallModel: Sendable {
 
   init(layers: Int, experts: [Int], isTied: Bool = true, expertBytes: Int = 1000) {
     facts = ModelFacts(
-      expertCounts: (0..<layers).map { experts[$0 % experts.count] }, contextLength: 64, outputUsesEmbedding: isTied)
+      expertCounts: (0..<layers).map { experts[$0 % experts.count] }, contextLength: 1024, outputUsesEmbedding: isTied)
     sizes = ModelSizes(
       pieceBytes: { piece in
         switch piece {

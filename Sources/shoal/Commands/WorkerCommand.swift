@@ -68,7 +68,7 @@ struct WorkerCommand: ParsableCommand {
     let waker = data.waker
     let mailbox = Mailbox<WorkerEvent>(capacity: 1 << 16) { waker.wake() }
     let control = TCPControlPlane(logger: logger, pulse: configuration.pulse) { mailbox.post(.control($0)) }
-    let pieces = PieceServer(read: reader(configuration))
+    let pieces = PieceServer(logger: logger, isWelcome: { _ in true }, read: reader(configuration))
     let acceptor = try Acceptor(
       listen: address, logger: logger,
       handlers: [

@@ -87,7 +87,7 @@ struct ClusterPlan {
   func configuration(
     cluster: ClusterID, term: CoordinatorTerm, desired: DesiredCluster
   ) -> CoordinatorConfiguration {
-    let pieces = model.manifest.pieces.map(\.id)
+    let pieces = model.manifest.entries.map(\.id)
     var descriptions: [PieceID: PieceDescription] = [:]
     for piece in model.descriptions(pieces) { descriptions[piece.piece] = piece }
     return CoordinatorConfiguration(

@@ -3,6 +3,7 @@
 enum TestedElsewhere {
   static let rooms: [String: [String: [String]]] = [
     "Cluster": [
+      "LoadPlanTests": ["LoadBalance"],
       "PlacementChangeTests": ["PlacementChangeReport"],
       "PlacementChangesTests": ["LayerGrid", "MemoryMeter"],
       "RecoveryPlanTests": ["RecoveryDealer", "RecoverySearch"],
