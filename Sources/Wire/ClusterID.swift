@@ -1,8 +1,9 @@
 /// Identity of a cluster: 16 random bytes that its coordinator keeps.
 public struct ClusterID: Sendable, Hashable, CustomStringConvertible {
   public static let byteCount = 16
-  private let high: UInt64
-  private let low: UInt64
+  /// The first 8 bytes, and the others.
+  public let high: UInt64
+  public let low: UInt64
 
   /// A new identity from the system's random numbers.
   public static func random() -> ClusterID {

@@ -1,5 +1,3 @@
-public import Tensors
-
 /// How far a durable job is.
 public enum JobStateCode: UInt8, Sendable, Hashable, CaseIterable {
   /// It waits for its turn, or for the cluster.

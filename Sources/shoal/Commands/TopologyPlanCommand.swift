@@ -35,7 +35,8 @@ extension TopologyCommand {
           throw InputError(.badData, "\(file): the placement has something on a node that the topology does not name")
         }
         for node in plan.loads {
-          Console.error("\(node.name): \(Self.percent(node.before, plan)) of the load now, \(Self.percent(node.after, plan)) then")
+          Console.error(
+            "\(node.name): \(Self.percent(node.before, plan)) of the load now, \(Self.percent(node.after, plan)) then")
         }
         try Console.write(plan.text)
       }
@@ -48,7 +49,9 @@ extension TopologyCommand {
         use.add(layer: layer.layer, counts: layer.weights.map { UInt64(max(0, Double($0)) * 1e6) }, node: "measured")
       }
       var speeds: [NodeID: Double] = [:]
-      for speed in load.speeds where speed.rowNanoseconds > 0 { speeds[speed.node] = 1e9 / Double(speed.rowNanoseconds) }
+      for speed in load.speeds where speed.rowNanoseconds > 0 {
+        speeds[speed.node] = 1e9 / Double(speed.rowNanoseconds)
+      }
       var limits = placed.memoryLimits
       for node in load.nodes where limits[node.node] == nil && node.memoryBytes > 0 {
         limits[node.node] = node.memoryBytes

@@ -12,23 +12,30 @@ struct ServeStart {
   let refusal: String?
 
   init(path: String, options: ClusterOptions, folder: StateFolder) throws {
+    let wrong: TopologyError
     do {
-      let bytes = try TopologyFile.bytes(path, limit: StateFolder.topologyBytesMax)
-      let topology = try Topology(decoding: bytes, file: path)
-      plan = try ClusterPlan(topology, options)
-      try folder.storeTopology(bytes)
-      self.topology = topology
-      source = bytes
-      refusal = nil
+      let begun = try Self.begin(TopologyFile.bytes(path, limit: StateFolder.topologyBytesMax), path, options)
+      try folder.storeTopology(begun.source)
+      self.init(begun, refusal: nil)
+      return
     } catch let error as TopologyError {
-      guard let bytes = try folder.loadTopology() else { throw error }
-      // Paths in it are relative to where it was read from.
-      let topology = try Topology(decoding: bytes, file: path)
-      plan = try ClusterPlan(topology, options)
-      self.topology = topology
-      source = bytes
-      refusal = "\(error)"
-      Console.error("shoal: \(error)\nshoal: going on with the last accepted topology")
+      wrong = error
     }
+    guard let bytes = try folder.loadTopology() else { throw wrong }
+    Console.error("shoal: \(wrong)\nshoal: going on with the last accepted topology")
+    // Paths in it are relative to where it was read from.
+    self.init(try Self.begin(bytes, path, options), refusal: "\(wrong)")
+  }
+
+  private init(_ begun: (plan: ClusterPlan, topology: Topology, source: [UInt8]), refusal: String?) {
+    (plan, topology, source) = begun
+    self.refusal = refusal
+  }
+
+  private static func begin(
+    _ bytes: [UInt8], _ path: String, _ options: ClusterOptions
+  ) throws -> (plan: ClusterPlan, topology: Topology, source: [UInt8]) {
+    let topology = try Topology(decoding: bytes, file: path)
+    return (try ClusterPlan(topology, options), topology, bytes)
   }
 }

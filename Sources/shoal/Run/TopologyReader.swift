@@ -1,6 +1,7 @@
 import Cluster
 import Coordinator
 import ModelSpec
+import ShardStore
 import Tensors
 
 /// Reads a topology file that was saved while a cluster runs, and holds it against what is running.
