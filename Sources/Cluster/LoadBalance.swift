@@ -24,15 +24,19 @@ struct LoadBalance {
   private let hostRole: [MemoryTerms.Role]
   /// Experts, those of a stage counted once, as given out so far.
   private var expertCounts: [Int]
+  /// Load of each node over all stages, as given out so far.
+  private var totalLoads: [Double]
 
   /// - Parameters:
   ///   - placement: as it is before.
   ///   - speeds: of each node, positive.
   ///   - limits: most bytes of each node.
-  init(terms: MemoryTerms, placement: Placement, speeds: [Double], limits: [Int]) {
+  ///   - totalLoads: of each node over all stages of `placement`.
+  init(terms: MemoryTerms, placement: Placement, speeds: [Double], limits: [Int], totalLoads: [Double]) {
     self.terms = terms
     self.speeds = speeds
     self.limits = limits
+    self.totalLoads = totalLoads
     let grid = LayerGrid(placement, nodes: placement.nodes, facts: terms.facts)
     let meter = MemoryMeter(terms, grid)
     weightBytes = meter.nodes.map(\.weightBytes)
@@ -44,7 +48,7 @@ struct LoadBalance {
   }
 
   /// Rows that a node computes for a token. The rows of an expert are shared by its holders in proportion to speed.
-  func rows(of node: Int, _ holders: [[Int]], _ uses: [Double]) -> Double {
+  static func rows(of node: Int, _ holders: [[Int]], _ uses: [Double], speeds: [Double]) -> Double {
     holders.indices.reduce(0) { sum, expert in
       guard holders[expert].contains(node) else { return sum }
       return sum + uses[expert] * speeds[node] / holders[expert].reduce(0) { $0 + speeds[$1] }
@@ -63,15 +67,17 @@ struct LoadBalance {
         return expert < all.count ? sum(total, all[expert]) : total
       }
     }
-    var loads = speeds.indices.map { rows(of: $0, holders, uses) / speeds[$0] }
+    var loads = speeds.indices.map { Self.rows(of: $0, holders, uses, speeds: speeds) / speeds[$0] }
     // Each change brings the highest load down; the bound is for very many experts.
     for _ in 0..<4 * max(1, holders.count) {
       guard let top = loads.indices.max(by: { (loads[$0], $1) < (loads[$1], $0) }),
         let change = best(top, loads, holders, uses, bytes)
       else { break }
-      let partnerUse = change.partner.map { uses[$0] } ?? 0
-      loads[top] -= (uses[change.expert] - partnerUse) / speeds[top]
-      loads[change.node] += (uses[change.expert] - partnerUse) / speeds[change.node]
+      let more = uses[change.expert] - (change.partner.map { uses[$0] } ?? 0)
+      for (node, difference) in [(top, -more), (change.node, more)] {
+        loads[node] += difference / speeds[node]
+        totalLoads[node] += difference / speeds[node]
+      }
       move(change.expert, from: top, to: change.node, bytes, &holders)
       if let partner = change.partner { move(partner, from: change.node, to: top, bytes, &holders) }
     }
@@ -92,6 +98,8 @@ struct LoadBalance {
     _ top: Int, _ loads: [Double], _ holders: [[Int]], _ uses: [Double], _ bytes: [Int]
   ) -> Change? {
     let step = Self.gainMin * loads[top]
+    // What helps one stage must not make the node that has most to do in all of them do more.
+    let totalMax = totalLoads.max() ?? 0
     var best: Change?
     func offer(_ change: Change) {
       if change.peak < best?.peak ?? (loads[top] - step) { best = change }
@@ -99,6 +107,7 @@ struct LoadBalance {
     let movable = holders.indices.filter { holders[$0] == [top] && uses[$0] > 0 }
     for expert in movable {
       for node in loads.indices where node != top && fits(node, adding: 1, bytes[expert]) {
+        guard totalLoads[node] + uses[expert] / speeds[node] <= totalMax else { continue }
         let peak = max(loads[top] - uses[expert] / speeds[top], loads[node] + uses[expert] / speeds[node])
         offer(Change(expert: expert, node: node, partner: nil, peak: peak))
       }
@@ -108,7 +117,8 @@ struct LoadBalance {
     for expert in movable {
       for partner in holders.indices where holders[partner].count == 1 && uses[partner] < uses[expert] {
         let (node, more) = (holders[partner][0], uses[expert] - uses[partner])
-        guard node != top, fits(node, adding: 0, bytes[expert] - bytes[partner]),
+        guard node != top, totalLoads[node] + more / speeds[node] <= totalMax,
+          fits(node, adding: 0, bytes[expert] - bytes[partner]),
           fits(top, adding: 0, bytes[partner] - bytes[expert])
         else { continue }
         let peak = max(loads[top] - more / speeds[top], loads[node] + more / speeds[node])

@@ -4,7 +4,7 @@ public import Tensors
 ///
 /// Each stage is balanced by itself, since a layer waits for the slowest of its nodes: as long as that brings down the
 /// load of the most loaded node by at least 2 %, one of its experts goes to another node, or changes places with a less
-/// used one. All nodes of the topology take part, spares too. Replicas stay where they are, and their rows count on the
+/// used one; never so that a node gets more to do in all stages together than the one with most to do has. All nodes of the topology take part, spares too. Replicas stay where they are, and their rows count on the
 /// holders in proportion to the speeds of these; only experts with one holder move.
 public struct LoadPlan: Sendable, Hashable {
   /// What one node has to do.
@@ -50,25 +50,31 @@ public struct LoadPlan: Sendable, Hashable {
     let average = known.isEmpty ? 1 : known.reduce(0, +) / Double(known.count)
     let speeds = names.map { name in speeds[name].flatMap { $0.isFinite && $0 > 0 ? $0 : nil } ?? average }
     let terms = MemoryTerms(facts: facts, sizes: sizes, context: context, sequences: sequences, rows: rows)
-    var balance = LoadBalance(
-      terms: terms, placement: before, speeds: speeds, limits: names.map { max(0, limits[$0] ?? .max) })
-    var stages: [StagePlacement] = []
-    var total = (before: names.map { _ in 0.0 }, after: names.map { _ in 0.0 })
-    for stage in before.stages {
-      let uses = Self.uses(of: stage, use, facts, expertsPerToken: sizes.expertsPerToken)
-      let holders = uses.indices.map { expert in stage.holders(of: ExpertIndex(expert)).map(\.rawValue) }
-      let proposed = balance.balance(holders, uses: uses, layers: stage.layers)
-      for node in names.indices {
-        total.before[node] += balance.rows(of: node, holders, uses)
-        total.after[node] += balance.rows(of: node, proposed, uses)
+    let uses = before.stages.map { Self.uses(of: $0, use, facts, expertsPerToken: sizes.expertsPerToken) }
+    let holders = zip(before.stages, uses).map { stage, uses in
+      uses.indices.map { stage.holders(of: ExpertIndex($0)).map(\.rawValue) }
+    }
+    func expectedRows(_ holders: [[[Int]]]) -> [Double] {
+      names.indices.map { node in
+        zip(holders, uses).reduce(0) { $0 + LoadBalance.rows(of: node, $1.0, $1.1, speeds: speeds) }
       }
-      stages.append(StagePlacement(layers: stage.layers, host: stage.host, experts: Self.holdings(proposed)))
+    }
+    let rowsBefore = expectedRows(holders)
+    var balance = LoadBalance(
+      terms: terms, placement: before, speeds: speeds, limits: names.map { max(0, limits[$0] ?? .max) },
+      totalLoads: zip(rowsBefore, speeds).map { $0 / $1 })
+    let proposed = before.stages.indices.map { stage in
+      balance.balance(holders[stage], uses: uses[stage], layers: before.stages[stage].layers)
+    }
+    let rowsAfter = expectedRows(proposed)
+    let stages = zip(before.stages, proposed).map { stage, holders in
+      StagePlacement(layers: stage.layers, host: stage.host, experts: Self.holdings(holders))
     }
     let placement = Placement(epoch: placement.epoch, nodes: names, stages: stages)
     let loads = names.indices.map { node in
       NodeLoad(
-        name: names[node], rowsBefore: total.before[node], rowsAfter: total.after[node],
-        before: total.before[node] / speeds[node], after: total.after[node] / speeds[node])
+        name: names[node], rowsBefore: rowsBefore[node], rowsAfter: rowsAfter[node],
+        before: rowsBefore[node] / speeds[node], after: rowsAfter[node] / speeds[node])
     }
     return LoadPlan(placement: placement, loads: loads, text: TopologyText.write(topology, placement, facts))
   }

@@ -140,6 +140,46 @@ import Testing
     #expect(change.text().hasSuffix("\n"))
   }
 
+  @Test("moves are merged only over neighbouring layers")
+  func gaps() {
+    let model = SmallModel(layers: 3, experts: [2])
+    let holder = { (node: NodeIndex) in [ExpertHolding(node: node, experts: ExpertSet(all: 2))] }
+    let from = Placement(
+      epoch: PlacementEpoch(rawValue: 1), nodes: ["a", "b"],
+      stages: [StagePlacement(layers: 0..<3, host: 0, experts: holder(0))])
+    let to = Placement(
+      epoch: PlacementEpoch(rawValue: 2), nodes: ["a", "b"],
+      stages: (0..<3).map { layer in
+        let node: NodeIndex = layer == 1 ? 0 : 1
+        return StagePlacement(layers: LayerIndex(layer)..<LayerIndex(layer + 1), host: node, experts: holder(node))
+      })
+    let change = PlacementChange(from: from, to: to, facts: model.facts, sizes: model.sizes)
+    #expect(change.hostMoves.map(\.layers) == [0..<1, 2..<3])
+    #expect(change.expertMoves.map(\.layers) == [0..<1, 2..<3])
+    #expect(change.text().contains("stage 2 (layer 2): host a -> b"))
+  }
+
+  @Test("the moves of experts turn the holders of one placement into those of the other", arguments: 0..<20)
+  func expertMoves(_ seed: UInt64) {
+    var random = SeededGenerator(seed: seed)
+    let model = SmallModel(layers: 4, experts: [4, 0, 4, 3])
+    let from = model.placement(["a", "b", "c"], using: &random)
+    let to = model.placement(["d", "c", "b"], using: &random)
+    let change = PlacementChange(from: from, to: to, facts: model.facts, sizes: model.sizes)
+    func holders(_ piece: PieceID, _ placement: Placement) -> Set<NodeID> {
+      Set(placement.nodes.filter { placement.pieces(of: $0, facts: model.facts).contains(piece) })
+    }
+    for layer in model.facts.layers {
+      for expert in ExpertSet(all: model.facts.expertCount(layer)).members {
+        let moves = change.expertMoves.filter { $0.layers.contains(layer) && $0.experts.contains(expert) }
+        let before = holders(.expert(layer, expert), from)
+        #expect(moves.count == (before == holders(.expert(layer, expert), to) ? 0 : 1))
+        let after = before.subtracting(moves.flatMap(\.from)).union(moves.flatMap(\.to))
+        #expect(after == holders(.expert(layer, expert), to))
+      }
+    }
+  }
+
   @Test("several waves are written out one by one, and one is not")
   func waves() throws {
     let from = try placed()
