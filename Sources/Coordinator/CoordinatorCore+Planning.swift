@@ -18,15 +18,37 @@ extension CoordinatorCore {
     if transition?.current.isSwitching == true { return }
     if let pausedUntil, pausedUntil > now, let running, !running.isBroken { return }
     mustPlan = false
-    let plan = RecoveryPlan.place(
-      desired: desired.placement, current: running?.effective, available: available(now: now), apart: Set(apart.keys),
-      limits: memoryLimits, facts: configuration.model.facts, sizes: configuration.model.sizes,
-      context: configuration.context, sequences: desired.sequences, rows: configuration.subBatchRows)
-    switch plan {
-    case .placement(let target): head(for: target, now: now)
+    let available = available(now: now)
+    switch place(desired.placement, on: available) {
+    case .placement(let target): head(for: nearest(to: target, on: available), now: now)
     case .impossible(let reason):
       abandonTransition()
       wait(for: reason)
+    }
+  }
+
+  private func place(_ wished: Placement, on available: Set<NodeID>) -> RecoveryPlan.Outcome {
+    RecoveryPlan.place(
+      desired: wished, current: running?.effective, available: available, apart: Set(apart.keys),
+      limits: memoryLimits, facts: configuration.model.facts, sizes: configuration.model.sizes,
+      context: configuration.context, sequences: desired.sequences, rows: configuration.subBatchRows)
+  }
+
+  /// While nothing runs, what takes the fewest bytes comes first: an edit that was still moving gigabytes when a node was
+  /// lost is gone on with afterwards, in the background.
+  private func nearest(to target: Placement, on available: Set<NodeID>) -> Placement {
+    guard let running, running.isBroken, case .placement(let other) = place(running.placement, on: available),
+      bytesMissing(other) < bytesMissing(target)
+    else { return target }
+    return other
+  }
+
+  /// Bytes of weights that nodes would have to get.
+  private func bytesMissing(_ placement: Placement) -> Int {
+    placement.participants.reduce(0) { sum, index in
+      let held = nodes[placement.nodes[index.rawValue]]?.held ?? []
+      let missing = placement.pieces(for: index, facts: configuration.model.facts).filter { !held.contains($0) }
+      return sum + missing.reduce(0) { $0 + configuration.model.sizes.pieceBytes($1) }
     }
   }
 
@@ -50,10 +72,11 @@ extension CoordinatorCore {
 
   private mutating func head(for target: Placement, now: ContinuousClock.Instant) {
     if let transition {
-      if transition.target.hasSameShape(as: target) { return explain() }
+      if transition.target.hasSameShape(as: target, facts: configuration.model.facts) { return explain() }
       abandonTransition()
     }
-    if let running, !running.isBroken, !running.isStale, running.effective.hasSameShape(as: target),
+    if let running, !running.isBroken, !running.isStale,
+      running.effective.hasSameShape(as: target, facts: configuration.model.facts),
       desired.sequences == scheduler.configuration.sequences
     {
       explain()

@@ -8,7 +8,8 @@ extension CoordinatorCore {
   func topologyStatus(_ request: UInt64) -> TopologyStatus {
     let isBroken = running?.isBroken ?? true
     let isAsWished =
-      !isBroken && transition == nil && running?.effective.hasSameShape(as: desired.placement) == true
+      !isBroken && transition == nil
+      && running?.effective.hasSameShape(as: desired.placement, facts: configuration.model.facts) == true
       && running?.isStale == false
     let state: TopologyStateCode = refusal != nil ? .refused : isAsWished ? .running : .preparing
     let message = refusal ?? (isAsWished ? "" : waitingFor ?? "the cluster is being brought up")

@@ -87,6 +87,7 @@ extension WorkerShell {
     guard request == shareRequests else { return }
     // Weights that were loaded for a coordinator that is gone stay for the next one.
     held.merge(share.pieces) { _, new in new }
+    heldPins = share.pins
     shelf.put(held.values)
     heldHeader = (share.headerDigest, share.spec)
     guard var current = preparing, current.request == request else { return }
@@ -184,6 +185,7 @@ extension WorkerShell {
     preparing = nil
     endPlacement()
     held = [:]
+    heldPins = nil
     shelf.put([])
   }
 }

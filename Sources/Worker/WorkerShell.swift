@@ -36,6 +36,8 @@ public final class WorkerShell {
   var strangers: [LinkID: ContinuousClock.Instant] = [:]
   /// Weights in memory, for the next placement that wants them.
   var held: [PieceID: HeldPiece] = [:]
+  /// Keeps them in the store, for as long as they are in memory.
+  var heldPins: StorePins?
   /// The same, for other workers.
   let shelf: PieceShelf
   /// What the model's headers say, and their hash.
