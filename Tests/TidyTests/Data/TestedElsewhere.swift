@@ -17,7 +17,8 @@ enum TestedElsewhere {
       "LocalWorkersTests": ["ChildOutput", "SpawnedChild"],
     ],
     "Engine": [
-      "SamplingStateTests": ["Engine", "EngineConfiguration", "ExchangeScratch", "ExpertRequest"]
+      "ExchangePartTests": ["ActivePass"],
+      "SamplingStateTests": ["Engine", "EngineConfiguration", "ExchangeScratch", "ExpertRequest"],
     ],
     "GGUF": [
       "GGUFCursorTests": ["OpenFile"],
