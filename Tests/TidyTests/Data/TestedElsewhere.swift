@@ -68,6 +68,7 @@ enum TestedElsewhere {
       "CombineViewTests": ["CombineRow", "CombineWriter"],
       "ControlMessageTests": ["HandshakeMessages", "JobMessages", "PlacementMessages", "WireWriter"],
       "DispatchViewTests": ["DispatchLayout", "DispatchWriter", "FiniteCheck"],
+      "FrameDecoderTests": ["FrameType"],
       "HandOverViewTests": ["HandOverWriter"],
       "JobSummaryTests": ["JobFinished", "TrafficCounters"],
       "LyingWorkerTests": ["StepMessages"],
