@@ -83,6 +83,7 @@ enum TestedElsewhere {
       "CombineViewTests": ["CombineRow", "CombineWriter"],
       "ControlMessageTests": ["HandshakeMessages", "JobMessages", "PlacementMessages", "WireWriter"],
       "DispatchViewTests": ["DispatchLayout", "DispatchWriter", "FiniteCheck"],
+      "FrameDecoderTests": ["FrameType"],
       "HandOverViewTests": ["HandOverWriter"],
       "KeyValuesViewTests": ["KeyValuesWriter"],
       "JobSummaryTests": ["JobFinished", "TrafficCounters"],
