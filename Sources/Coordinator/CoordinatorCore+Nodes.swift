@@ -180,6 +180,8 @@ extension CoordinatorCore {
     nodes[node]?.lastFailure = nil
     nodes[node]?.unfitUntil = nil
     nodes[node]?.held = []
+    // The first look makes the transport begin to count.
+    if let link = nodes[node]?.link, let sample = vitals(node, link) { nodes[node]?.watch.count(sample, at: now) }
     directives.append(.report(.joined(node, welcome.capabilities)))
     mustPlan = true
   }
@@ -187,6 +189,14 @@ extension CoordinatorCore {
   private mutating func peerLost(
     _ loss: PeerLost, _ header: FrameHeader, from node: NodeID, now: ContinuousClock.Instant
   ) {
+    if let change = transition, header.epoch == change.current.epoch, change.current.isSwitching {
+      // The connections it needs broke just when it switched.
+      note("\(node) has lost a connection while it switched: \(loss.sentence)")
+      breakUp()
+      abandonTransition()
+      mustPlan = true
+      return
+    }
     guard let running, header.epoch == running.epoch else { return }
     guard running.placement.nodes.indices.contains(loss.node.rawValue) else {
       return violated(node, "lost a peer that does not exist (\(loss.node))", now: now)

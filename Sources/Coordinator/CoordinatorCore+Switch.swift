@@ -83,13 +83,29 @@ extension CoordinatorCore {
     interruptSteps()
   }
 
-  /// Gives up the change that is under way; what runs, runs on.
+  /// Gives up the change that is under way; what runs, runs on, and what was loaded beside it is given back.
   mutating func abandonTransition() {
-    guard transition != nil else { return }
+    guard let change = transition else { return }
     transition = nil
     for node in nodes.keys.sorted() {
       nodes[node]?.prepareDeadline = nil
       stopServingWeights(node)
+    }
+    guard let running, !running.isBroken else { return }
+    for node in change.current.involved.sorted() where nodes[node]?.isJoined == true {
+      let kept = running.placement.pieces(of: node, facts: configuration.model.facts)
+      nodes[node]?.held.formIntersection(kept)
+      send(.release(EpochNotice(epoch: running.epoch)), to: node)
+    }
+  }
+
+  /// Nodes without a part in what runs give back what they were given for a change that was given up.
+  private mutating func releaseIdle() {
+    guard let running else { return }
+    let busy = Set(running.participants)
+    for node in nodes.keys.sorted() where !busy.contains(node) && nodes[node]?.held.isEmpty == false {
+      nodes[node]?.held = []
+      send(.release(EpochNotice(epoch: running.epoch)), to: node)
     }
   }
 
@@ -168,6 +184,7 @@ extension CoordinatorCore {
     running = RunningPlacement(placement: next, members: members)
     transition = nil
     mustPlan = true
+    releaseIdle()
     let pause = change.quietSince.map { now - $0 } ?? .zero
     directives.append(
       .report(

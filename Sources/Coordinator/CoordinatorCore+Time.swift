@@ -97,7 +97,7 @@ extension CoordinatorCore {
   private mutating func watch(_ node: NodeID, now: ContinuousClock.Instant) {
     guard let state = nodes[node], state.isJoined, let link = state.link else { return }
     guard now >= state.watch.nextLook else { return }
-    if let sample = vitals(link) { nodes[node]?.watch.count(sample, at: now) }
+    if let sample = vitals(node, link) { nodes[node]?.watch.count(sample, at: now) }
     switch nodes[node]?.watch.check(now: now) {
     case .ask:
       nonce += 1

@@ -35,8 +35,8 @@ struct CoordinatorCore {
 
   let configuration: CoordinatorConfiguration
   let startedAt: ContinuousClock.Instant
-  /// What the transport counts of a link; injected, as it changes without an event.
-  var vitals: (LinkID) -> NodeWatch.Sample? = { _ in nil }
+  /// What the transport counts of a node's connections; injected, as it changes without an event.
+  var vitals: (NodeID, LinkID) -> NodeWatch.Sample? = { _, _ in nil }
   var phase = Phase.starting
   var directives: [CoordinatorDirective] = []
 

@@ -14,6 +14,12 @@ public protocol WeightSupply {
   func stop(_ node: NodeID)
   /// What was sent, in `weightBytes` and `weightFrames`.
   var counters: TrafficCounters { get }
+  /// What the worker's connection has carried; nil when it has none.
+  func vitals(of node: NodeID) -> LinkVitals?
+}
+
+extension WeightSupply {
+  public func vitals(of node: NodeID) -> LinkVitals? { nil }
 }
 
 /// Starts and ends workers of this machine; what becomes of them comes through the coordinator's handle.
@@ -116,7 +122,9 @@ public final class CoordinatorShell {
   private func begin(now: ContinuousClock.Instant) -> Bool {
     guard core == nil else { return false }
     var core = CoordinatorCore(configuration, now: now)
-    core.vitals = { [plane] link in plane.vitals(of: link).map(NodeWatch.Sample.init) }
+    core.vitals = { [plane, weights] node, link in
+      plane.vitals(of: link).map { NodeWatch.Sample($0, weights.vitals(of: node)) }
+    }
     let directives = core.start(now: now)
     self.core = core
     perform(directives, now: now)
@@ -165,9 +173,11 @@ public final class CoordinatorShell {
 }
 
 extension NodeWatch.Sample {
-  /// What the transport has counted.
-  init(_ vitals: LinkVitals) {
+  /// What the transport has counted of a node's two connections.
+  init(_ control: LinkVitals, _ weights: LinkVitals?) {
     self.init(
-      received: vitals.bytesReceived, acknowledged: vitals.bytesAcknowledged, pending: Int(vitals.bytesPending))
+      received: control.bytesReceived + (weights?.bytesReceived ?? 0),
+      acknowledged: control.bytesAcknowledged + (weights?.bytesAcknowledged ?? 0),
+      pending: Int(clamping: control.bytesPending + (weights?.bytesPending ?? 0)))
   }
 }

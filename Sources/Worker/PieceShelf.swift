@@ -3,12 +3,20 @@ import ModelSpec
 import ShardStore
 import Synchronization
 public import Tensors
+public import Wire
 
 /// The pieces of weights that this worker has in memory, for other workers that ask for them; read from their threads.
 public final class PieceShelf: Sendable {
   private let pieces = Mutex<[Digest: HeldPiece]>([:])
+  private let cluster = Mutex<ClusterID?>(nil)
 
   public init() {}
+
+  /// The cluster that the worker serves; nil while it serves none.
+  func serve(_ cluster: ClusterID?) { self.cluster.withLock { $0 = cluster } }
+
+  /// Whether somebody who asks belongs to the cluster that the worker serves.
+  public func welcomes(_ hello: PeerHello) -> Bool { cluster.withLock { $0 } == hello.cluster }
 
   /// What is there from now on.
   func put(_ held: some Sequence<HeldPiece>) {

@@ -2,6 +2,7 @@ public import Kernels
 public import ShardStore
 public import Tensors
 public import Transport
+public import Wire
 
 /// What a worker brings along, before any coordinator has spoken to it.
 public struct WorkerConfiguration: Sendable {
@@ -28,6 +29,8 @@ public struct WorkerConfiguration: Sendable {
   public var pulse: Pulse
   /// The weights in memory, for those who serve them to other workers.
   public var shelf = PieceShelf()
+  /// What was sent to other workers that asked for pieces.
+  public var pieceCounters: @Sendable () -> TrafficCounters = { TrafficCounters() }
   /// The time, for measuring how long nodes take.
   public var clock: @Sendable () -> ContinuousClock.Instant = { .now }
 

@@ -180,9 +180,17 @@ extension WorkerShell {
     send(.activated(Activated(epoch: running.epoch, hasKeyValues: !(running.imports?.isIncomplete ?? false))))
   }
 
-  /// The coordinator does not want anything of this worker for now: the memory goes back.
-  func release() {
+  /// What was prepared is not wanted any more: the memory goes back. So does that of the running placement, unless it is
+  /// the one that the coordinator names and this node has a part in it.
+  func release(_ epoch: PlacementEpoch) {
     preparing = nil
+    // A loader that is still at it gives up.
+    shareRequests += 1
+    if let running, running.epoch == epoch, !running.share.pieces.isEmpty {
+      held = running.share.pieces
+      heldPins = running.share.pins
+      return shelf.put(held.values)
+    }
     endPlacement()
     held = [:]
     heldPins = nil

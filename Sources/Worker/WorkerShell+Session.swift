@@ -27,7 +27,7 @@ extension WorkerShell {
     case .activate(let notice): activate(notice)
     case .moveKeyValues(let notice): exportKeyValues(notice.epoch)
     case .nodeLost(let loss): nodeLost(loss)
-    case .release: release()
+    case .release(let notice): release(notice.epoch)
     case .useRequest: reportUse()
     case .step(let start): begin(start, under: epoch)
     case .countersRequest: send(.counters(processCounters() - session.earlierTraffic))
@@ -67,6 +67,7 @@ extension WorkerShell {
     }
     session = Session(
       link: link, cluster: hello.cluster, term: hello.term, node: hello.node, earlierTraffic: processCounters())
+    shelf.serve(hello.cluster)
     logger.info(
       "serving a coordinator", metadata: ["cluster": "\(hello.cluster)", "node": "\(hello.node)"])
     send(
@@ -104,6 +105,7 @@ extension WorkerShell {
   /// Ends what belongs to the coordinator; the weights stay.
   private func endSession() {
     session = nil
+    shelf.serve(nil)
     preparing = nil
     endPlacement()
   }
@@ -117,6 +119,7 @@ extension WorkerShell {
   /// What this process has sent so far.
   private func processCounters() -> TrafficCounters {
     var counters = control.counters + data.counters + (configuration.weights?.counters ?? TrafficCounters())
+    counters = counters + configuration.pieceCounters()
     counters.roundTrips = earlierExchanges &+ (running?.engine.exchanges ?? 0)
     return counters
   }

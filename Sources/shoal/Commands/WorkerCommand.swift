@@ -68,7 +68,10 @@ struct WorkerCommand: ParsableCommand {
     let waker = data.waker
     let mailbox = Mailbox<WorkerEvent>(capacity: 1 << 16) { waker.wake() }
     let control = TCPControlPlane(logger: logger, pulse: configuration.pulse) { mailbox.post(.control($0)) }
-    let pieces = PieceServer(logger: logger, isWelcome: { _ in true }, read: reader(configuration))
+    let pieces = PieceServer(
+      logger: logger, isWelcome: { [shelf = configuration.shelf] in shelf.welcomes($0) }, read: reader(configuration))
+    var configuration = configuration
+    configuration.pieceCounters = { pieces.counters }
     let acceptor = try Acceptor(
       listen: address, logger: logger,
       handlers: [

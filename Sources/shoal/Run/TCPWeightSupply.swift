@@ -41,6 +41,8 @@ final class TCPWeightSupply: WeightSupply, Sendable {
     server?.stop()
   }
 
+  func vitals(of node: NodeID) -> LinkVitals? { state.withLock { $0.servers[node] }?.vitals }
+
   var counters: TrafficCounters {
     state.withLock { state in state.servers.values.reduce(state.earlier) { $0 + $1.counters } }
   }
