@@ -13,6 +13,8 @@ public protocol ShareLoading: AnyObject {
   /// - Parameter held: pieces in memory; those the request names are taken as they are.
   func load(
     _ request: ShareRequest, held: [PieceID: HeldPiece], post: @escaping @Sendable (ShareEvent) -> Void)
+  /// Gives up a request that is under way; it fails.
+  func cancel()
 }
 
 /// Reads the pieces of a share into the arena, from the store, local model files, or the coordinator.
@@ -39,6 +41,8 @@ public final class ShareLoader: ShareLoading {
     self.warning = warning
     queue = isInline ? nil : DispatchQueue(label: "shoal.share-loader")
   }
+
+  public func cancel() { _ = newest.next() }
 
   public func load(
     _ request: ShareRequest, held: [PieceID: HeldPiece], post: @escaping @Sendable (ShareEvent) -> Void

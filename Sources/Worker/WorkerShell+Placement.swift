@@ -184,8 +184,8 @@ extension WorkerShell {
   /// the one that the coordinator names and this node has a part in it.
   func release(_ epoch: PlacementEpoch) {
     preparing = nil
-    // A loader that is still at it gives up.
     shareRequests += 1
+    loader.cancel()
     if let running, running.epoch == epoch, !running.share.pieces.isEmpty {
       held = running.share.pieces
       heldPins = running.share.pins
