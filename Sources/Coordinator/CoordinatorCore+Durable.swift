@@ -179,7 +179,7 @@ extension CoordinatorCore {
   mutating func attached(_ attach: Attach, _ link: LinkID) {
     let id = JobID(rawValue: attach.job)
     if let job = jobs[id], job.stored != nil {
-      let listener = JobListener.client(link, request: attach.request)
+      let listener = JobListener.client(link, request: attach.request, from: attach.tokenCount)
       clients[link]?.attached[id] = attach.request
       replay(id, prompt: job.promptTokens, seed: job.seed, job.tokens, job.logProbabilities, attach, listener)
       jobs[id]?.listeners.append(listener)

@@ -103,7 +103,8 @@ extension CoordinatorCore {
       if job.stored != nil, durable.nextCheckpoint == nil {
         durable.nextCheckpoint = now + configuration.timeouts.checkpoint
       }
-      tell(.tokens(JobTokens(tokens: [token], logProbabilities: [logProbability], text: text)), id)
+      let listeners = job.listeners.filter { $0.wants(job.tokens.count - 1) }
+      deliver(.tokens(JobTokens(tokens: [token], logProbabilities: [logProbability], text: text)), id, listeners)
     case .logits(let sequence, let first, let rows, let values):
       tell(.logits(first: first, rows: rows, values: values), JobID(rawValue: sequence.rawValue))
     case .ended(let sequence, let reason):
@@ -159,7 +160,7 @@ extension CoordinatorCore {
     for listener in listeners {
       switch listener {
       case .local: directives.append(.deliver(event, id))
-      case .client(let link, let request): tellClient(event, id, link, request)
+      case .client(let link, let request, _): tellClient(event, id, link, request)
       }
     }
   }

@@ -9,12 +9,18 @@ import Wire
 enum JobListener: Hashable {
   /// Its sink in this process.
   case local
-  /// A client, which knows the job by its own number.
-  case client(LinkID, request: UInt64)
+  /// A client, which knows the job by its own number; `from` tokens of the answer it has already.
+  case client(LinkID, request: UInt64, from: Int = 0)
 
   /// Whether it is the client on that link.
   func isClient(_ link: LinkID) -> Bool {
-    if case .client(link, _) = self { true } else { false }
+    if case .client(link, _, _) = self { true } else { false }
+  }
+
+  /// Whether it does not have the token of that index. A coordinator that was started again generates anew what was not
+  /// on disk, though a client may have it.
+  func wants(_ index: Int) -> Bool {
+    if case .client(_, _, let count) = self { index >= count } else { true }
   }
 }
 
