@@ -2,7 +2,7 @@ import Tensors
 
 /// Writes a topology as a file that people can read and save: the keys of one that was read, with the stages of a
 /// placement.
-enum TopologyText {
+public enum TopologyText {
   /// - Parameters:
   ///   - topology: whose model, settings and nodes are written.
   ///   - placement: over the nodes of `topology`, in its order.
@@ -23,12 +23,15 @@ enum TopologyText {
   }
 
   /// A string in quotes, with the escapes of RFC 8259.
-  static func quoted(_ text: String) -> String {
+  public static func quoted(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
       case "\"": result += "\\\""
       case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\r": result += "\\r"
+      case "\t": result += "\\t"
       case _ where scalar.value < 0x20:
         let digits = String(scalar.value, radix: 16)
         result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

@@ -129,10 +129,7 @@ public struct LoadReport: WireMessage {
       writer.int(layer.layer.rawValue)
       writer.list(layer.weights) { $0.float($1) }
     }
-    writer.list(speeds) { writer, speed in
-      writer.u64(speed.rowNanoseconds)
-      writer.string(speed.node.rawValue)
-    }
+    writer.list(speeds) { $1.write(to: &$0) }
     writer.list(nodes) { $1.write(to: &$0) }
   }
 
@@ -146,9 +143,7 @@ public struct LoadReport: WireMessage {
       return Layer(layer: layer, weights: weights)
     }
     speeds = try reader.list("speeds", limit: WireLimits.nodes, elementBytes: 12) { (reader) throws(WireError) in
-      let nanoseconds = try reader.u64("time of a row")
-      return ExpertUseReport.Speed(
-        node: NodeID(try reader.string("node name")), rowNanoseconds: nanoseconds)
+      try ExpertUseReport.Speed(from: &reader)
     }
     nodes = try reader.list("nodes", limit: WireLimits.nodes, elementBytes: 21) { (reader) throws(WireError) in
       try NodeReport(from: &reader)

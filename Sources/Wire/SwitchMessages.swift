@@ -130,6 +130,16 @@ public struct ExpertUseReport: WireMessage {
       self.node = node
       self.rowNanoseconds = rowNanoseconds
     }
+
+    func write(to writer: inout WireWriter) {
+      writer.u64(rowNanoseconds)
+      writer.string(node.rawValue)
+    }
+
+    init(from reader: inout WireReader) throws(WireError) {
+      rowNanoseconds = try reader.u64("time of a row")
+      node = NodeID(try reader.string("node name"))
+    }
   }
 
   public let layers: [Layer]
@@ -145,10 +155,7 @@ public struct ExpertUseReport: WireMessage {
       writer.int(layer.layer.rawValue)
       writer.list(layer.counts) { $0.u64($1) }
     }
-    writer.list(speeds) { writer, speed in
-      writer.u64(speed.rowNanoseconds)
-      writer.string(speed.node.rawValue)
-    }
+    writer.list(speeds) { $1.write(to: &$0) }
   }
 
   public init(from reader: inout WireReader) throws(WireError) {
@@ -160,8 +167,7 @@ public struct ExpertUseReport: WireMessage {
       return Layer(layer: layer, counts: counts)
     }
     speeds = try reader.list("speeds", limit: WireLimits.nodes, elementBytes: 12) { (reader) throws(WireError) in
-      let nanoseconds = try reader.u64("time of a row")
-      return Speed(node: NodeID(try reader.string("node name")), rowNanoseconds: nanoseconds)
+      try Speed(from: &reader)
     }
   }
 }
