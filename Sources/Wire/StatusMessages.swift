@@ -91,6 +91,9 @@ public struct TopologyStatus: WireMessage {
     try reader.zeros(2, "reserved")
     message = try reader.string("message")
     placement = isRunning ? try Placement(from: &reader) : nil
+    guard epoch == placement?.epoch ?? PlacementEpoch(rawValue: 0) else {
+      throw reader.bad("the epoch \(epoch) is not that of the placement")
+    }
     nodes = try reader.list("nodes", limit: WireLimits.nodes, elementBytes: 21) { (reader) throws(WireError) in
       try NodeReport(from: &reader)
     }
@@ -102,7 +105,7 @@ public struct LoadReport: WireMessage {
   /// One layer.
   public struct Layer: Sendable, Hashable {
     public let layer: LayerIndex
-    /// For each expert its choices, old ones counting less.
+    /// For each expert its share of the layer's choices, old ones counting less; none is negative.
     public let weights: [Float]
 
     public init(layer: LayerIndex, weights: [Float]) {
@@ -129,10 +132,7 @@ public struct LoadReport: WireMessage {
       writer.int(layer.layer.rawValue)
       writer.list(layer.weights) { $0.float($1) }
     }
-    writer.list(speeds) { writer, speed in
-      writer.u64(speed.rowNanoseconds)
-      writer.string(speed.node.rawValue)
-    }
+    writer.list(speeds) { $1.write(to: &$0) }
     writer.list(nodes) { $1.write(to: &$0) }
   }
 
@@ -141,14 +141,15 @@ public struct LoadReport: WireMessage {
     layers = try reader.list("layers", limit: WireLimits.layers, elementBytes: 8) { (reader) throws(WireError) in
       let layer = LayerIndex(try reader.int("layer", in: 0...WireLimits.layers - 1))
       let weights = try reader.list("experts", limit: WireLimits.experts, elementBytes: 4) {
-        (reader) throws(WireError) in try reader.finiteFloat("use of an expert")
+        (reader) throws(WireError) in
+        let weight = try reader.finiteFloat("use of an expert")
+        guard weight.sign == .plus else { throw reader.bad("the use of an expert is negative", back: 4) }
+        return weight
       }
       return Layer(layer: layer, weights: weights)
     }
     speeds = try reader.list("speeds", limit: WireLimits.nodes, elementBytes: 12) { (reader) throws(WireError) in
-      let nanoseconds = try reader.u64("time of a row")
-      return ExpertUseReport.Speed(
-        node: NodeID(try reader.string("node name")), rowNanoseconds: nanoseconds)
+      try ExpertUseReport.Speed(from: &reader)
     }
     nodes = try reader.list("nodes", limit: WireLimits.nodes, elementBytes: 21) { (reader) throws(WireError) in
       try NodeReport(from: &reader)
