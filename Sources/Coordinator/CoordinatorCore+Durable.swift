@@ -113,6 +113,8 @@ extension CoordinatorCore {
       return decline(number, link, CoordinatorError(.busy, "the job could not be written down: \(error)"))
     }
     submit(id, request, listener: .client(link, request: number), now: now)
+    // It was refused after all: it is not to come back with the next start.
+    guard jobs[id] != nil else { return self.write([.failed(id, reason: "the job was refused when its turn came")]) }
     // Its client is told the id and nothing more, unless it attaches.
     jobs[id]?.listeners = []
     jobs[id]?.stored = JobState.StoredProgress(accepted: accepted)
@@ -180,6 +182,8 @@ extension CoordinatorCore {
     let id = JobID(rawValue: attach.job)
     if let job = jobs[id], job.stored != nil {
       let listener = JobListener.client(link, request: attach.request, from: attach.tokenCount)
+      // Whoever asks again begins anew; nobody is told twice.
+      jobs[id]?.listeners.removeAll { $0.isClient(link) }
       clients[link]?.attached[id] = attach.request
       replay(id, prompt: job.promptTokens, seed: job.seed, job.tokens, job.logProbabilities, attach, listener)
       jobs[id]?.listeners.append(listener)

@@ -37,6 +37,9 @@ public final class CoordinatorLine {
     let deadline = ContinuousClock.now + timeout
     while !isGreeted {
       guard let message = try next(until: deadline) else {
+        // Nothing may be asked on it before the hello: the next try makes another one.
+        if let link { plane.close(link) }
+        link = nil
         throw CoordinatorError(
           .unreachable, "the coordinator at \(address) did not answer within \(Int(timeout.seconds)) seconds")
       }

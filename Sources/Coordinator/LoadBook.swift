@@ -54,6 +54,9 @@ struct LoadBook {
 
   /// The mean over all hosts.
   var rowNanoseconds: [NodeID: UInt64] {
-    speeds.mapValues { said in said.values.reduce(0, &+) / UInt64(max(1, said.count)) }
+    speeds.mapValues { said in
+      // A message may say 2^56, and hosts are many: no sum may overflow.
+      UInt64(said.values.reduce(0.0) { $0 + Double($1) } / Double(max(1, said.count)))
+    }
   }
 }

@@ -31,9 +31,11 @@ public final class TopologyWatcher: Sendable {
     folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     name = slash.map { String(path[path.index(after: $0)...]) } ?? path
     self.changed = changed
+    // What is saved from here on is news, also before the thread runs.
+    let first = FileState(path)
     let watcher = try PlatformThread { [weak self] in
       let notifier = self?.makeNotifier() ?? -1
-      var last = self.map { FileState($0.path) }
+      var last = first
       while let self, !self.isStopped.load(ordering: .acquiring) { last = self.look(notifier, last) }
       if notifier >= 0 { close(notifier) }
     }
@@ -56,7 +58,7 @@ public final class TopologyWatcher: Sendable {
   }
 
   /// Waits for news; returns what the file is now.
-  private func look(_ notifier: Int32, _ last: FileState?) -> FileState {
+  private func look(_ notifier: Int32, _ last: FileState) -> FileState {
     var descriptors = [
       pollfd(fd: waker.descriptor, events: Int16(POLLIN), revents: 0),
       pollfd(fd: notifier, events: Int16(POLLIN), revents: 0),

@@ -32,7 +32,7 @@ public struct JobDescription: Sendable, Hashable {
     writer.u8(state.rawValue)
     writer.zeros(3)
     writer.int(tokens)
-    writer.u64(created)
+    writer.u64(min(created, UInt64(WireLimits.byteCount)))
     writer.string(reason)
   }
 
@@ -41,7 +41,7 @@ public struct JobDescription: Sendable, Hashable {
     state = try reader.enumeration("state of a job")
     try reader.zeros(3, "reserved")
     tokens = try reader.int("tokens", in: 0...Int(Int32.max))
-    created = try reader.u64("time of creation")
+    created = UInt64(try reader.long("time of creation"))
     reason = try reader.string("reason")
   }
 }

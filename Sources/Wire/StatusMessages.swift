@@ -91,6 +91,9 @@ public struct TopologyStatus: WireMessage {
     try reader.zeros(2, "reserved")
     message = try reader.string("message")
     placement = isRunning ? try Placement(from: &reader) : nil
+    guard epoch == placement?.epoch ?? PlacementEpoch(rawValue: 0) else {
+      throw reader.bad("the epoch \(epoch) is not that of the placement")
+    }
     nodes = try reader.list("nodes", limit: WireLimits.nodes, elementBytes: 21) { (reader) throws(WireError) in
       try NodeReport(from: &reader)
     }
@@ -102,7 +105,7 @@ public struct LoadReport: WireMessage {
   /// One layer.
   public struct Layer: Sendable, Hashable {
     public let layer: LayerIndex
-    /// For each expert its choices, old ones counting less.
+    /// For each expert its share of the layer's choices, old ones counting less; none is negative.
     public let weights: [Float]
 
     public init(layer: LayerIndex, weights: [Float]) {
@@ -138,7 +141,10 @@ public struct LoadReport: WireMessage {
     layers = try reader.list("layers", limit: WireLimits.layers, elementBytes: 8) { (reader) throws(WireError) in
       let layer = LayerIndex(try reader.int("layer", in: 0...WireLimits.layers - 1))
       let weights = try reader.list("experts", limit: WireLimits.experts, elementBytes: 4) {
-        (reader) throws(WireError) in try reader.finiteFloat("use of an expert")
+        (reader) throws(WireError) in
+        let weight = try reader.finiteFloat("use of an expert")
+        guard weight.sign == .plus else { throw reader.bad("the use of an expert is negative", back: 4) }
+        return weight
       }
       return Layer(layer: layer, weights: weights)
     }

@@ -111,7 +111,7 @@ public struct ExpertUseReport: WireMessage {
   /// One layer.
   public struct Layer: Sendable, Hashable {
     public let layer: LayerIndex
-    /// For each expert the choices since the worker began.
+    /// For each expert the choices since the worker began; at most `WireLimits.byteCount`.
     public let counts: [UInt64]
 
     public init(layer: LayerIndex, counts: [UInt64]) {
@@ -132,12 +132,12 @@ public struct ExpertUseReport: WireMessage {
     }
 
     func write(to writer: inout WireWriter) {
-      writer.u64(rowNanoseconds)
+      writer.u64(min(rowNanoseconds, UInt64(WireLimits.byteCount)))
       writer.string(node.rawValue)
     }
 
     init(from reader: inout WireReader) throws(WireError) {
-      rowNanoseconds = try reader.u64("time of a row")
+      rowNanoseconds = UInt64(try reader.long("time of a row"))
       node = NodeID(try reader.string("node name"))
     }
   }
@@ -153,7 +153,7 @@ public struct ExpertUseReport: WireMessage {
   public func write(to writer: inout WireWriter) {
     writer.list(layers) { writer, layer in
       writer.int(layer.layer.rawValue)
-      writer.list(layer.counts) { $0.u64($1) }
+      writer.list(layer.counts) { $0.u64(min($1, UInt64(WireLimits.byteCount))) }
     }
     writer.list(speeds) { $1.write(to: &$0) }
   }
@@ -162,7 +162,7 @@ public struct ExpertUseReport: WireMessage {
     layers = try reader.list("layers", limit: WireLimits.layers, elementBytes: 8) { (reader) throws(WireError) in
       let layer = LayerIndex(try reader.int("layer", in: 0...WireLimits.layers - 1))
       let counts = try reader.list("experts", limit: WireLimits.experts, elementBytes: 8) {
-        (reader) throws(WireError) in try reader.u64("choices")
+        (reader) throws(WireError) in UInt64(try reader.long("choices"))
       }
       return Layer(layer: layer, counts: counts)
     }

@@ -27,7 +27,7 @@ struct CoordinatorClientTests {
     #expect(there.promptTokens == here.promptTokens)
     #expect(there.stopReason == here.stopReason)
     #expect(there.nodeCount == 2 && there.stageCount == 2)
-    #expect(there.wire.nodes.map(\.node) == ["coordinator", "reef", "cove"])
+    #expect(there.wire.nodes.map(\.node) == ["coordinator", "cove", "reef"])
     #expect(there.wire.total.bytes > 0)
   }
 

@@ -40,7 +40,6 @@ struct CoordinatorTCPTests {
             handlers: [.control: { plane.adopt($0, remote: $1) }])
           return plane
         }
-        worker.lastHost = worker
         if let acceptor { addresses.post(acceptor.address) }
         var isRunning = true
         while isRunning {

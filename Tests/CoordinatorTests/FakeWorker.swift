@@ -9,6 +9,10 @@ final class FakeModel {
   static let vocabularySize = 257
   static let end: TokenID = 256
   private(set) var caches: [SequenceID: [TokenID]] = [:]
+  /// Steps that went on where nobody had what went before.
+  private(set) var gaps = 0
+  /// Steps that were run.
+  private(set) var stepCount = 0
   /// The answer of a prompt whose first token is this one ends after so many tokens.
   var lengths: [TokenID: Int] = [:]
 
@@ -25,10 +29,15 @@ final class FakeModel {
     return Array(history.dropFirst(prompt.count))
   }
 
+  /// A host is gone, and its keys and values with it.
+  func loseKeyValues() { caches = [:] }
+
   func run(_ batch: StepBatch) -> [StepResult] {
+    stepCount += 1
     for id in batch.released { caches[id] = nil }
     return batch.entries.map { entry in
       var cache = caches[entry.sequence, default: []]
+      if entry.position > cache.count { gaps += 1 }
       cache.removeSubrange(min(entry.position, cache.count)...)
       cache += entry.tokens
       caches[entry.sequence] = cache
@@ -61,9 +70,11 @@ final class FakeWorker {
   private let plane: any ControlPlane
   private let inbox = Recorder<ControlEvent>()
   private let model: FakeModel
-  /// The worker of the last stage, which answers steps.
-  weak var lastHost: FakeWorker?
+  /// The other workers, by name; the one of the last stage answers steps.
+  var peer: (NodeID) -> FakeWorker? = { _ in nil }
   private var link: LinkID?
+  /// Placements that were prepared.
+  private var prepared: [PlacementEpoch: Prepare] = [:]
   private(set) var received: [ControlMessage] = []
   var epoch = PlacementEpoch(rawValue: 1)
   var term = CoordinatorTerm(rawValue: 1)
@@ -74,7 +85,10 @@ final class FakeWorker {
   var lie: (StepOutcome) -> ControlMessage = { .stepResult($0) }
   /// Steps are kept back instead of run.
   var holdsSteps = false
-  private var heldSteps: [StepBatch] = []
+  private var heldSteps: [(batch: StepBatch, epoch: PlacementEpoch)] = []
+  /// Whether keys and values arrive that move here.
+  var getsKeyValues = true
+  var memoryBytes = 1 << 30
   var moved = TrafficCounters()
 
   /// - Parameter makePlane: makes the plane whose events go to the sink.
@@ -100,8 +114,8 @@ final class FakeWorker {
       case .opened(let link, _): self.link = link
       case .received(let link, let header, let message) where link == self.link:
         received.append(message)
-        if case .prepare = message { (epoch, term) = (header.epoch, header.term) }
-        answer(message)
+        term = header.term
+        answer(message, header.epoch)
       case .closed(let link, _) where link == self.link: self.link = nil
       default: break
       }
@@ -109,7 +123,7 @@ final class FakeWorker {
     if !holdsSteps, !heldSteps.isEmpty {
       let steps = heldSteps
       heldSteps = []
-      for step in steps { run(step) }
+      for step in steps { run(step.batch, step.epoch) }
       return true
     }
     return !events.isEmpty
@@ -119,7 +133,14 @@ final class FakeWorker {
     if let link { plane.send(message, epoch: epoch, term: term, on: link) }
   }
 
-  private func answer(_ message: ControlMessage) {
+  var isConnected: Bool { link != nil }
+
+  /// The placements it was to prepare, in order.
+  var prepares: [Prepare] { received.compactMap { if case .prepare(let prepare) = $0 { prepare } else { nil } } }
+
+  private func answer(_ message: ControlMessage, _ messageEpoch: PlacementEpoch) {
+    if case .prepare(let prepare) = message { prepared[prepare.placement.epoch] = prepare }
+    if case .activate(let notice) = message { epoch = notice.epoch }
     if let bent = bend(message) {
       for message in bent { send(message) }
       return
@@ -131,7 +152,7 @@ final class FakeWorker {
           Welcome(
             numericsVersion: numericsVersion, node: node,
             capabilities: NodeCapabilities(
-              instructionSet: "scalar", cores: 1, memoryBytes: 1 << 30, readBandwidth: 0, software: "test"),
+              instructionSet: "scalar", cores: 1, memoryBytes: memoryBytes, readBandwidth: 0, software: "test"),
             model: nil)))
     case .prepare(let prepare):
       let bytes = prepare.pieces.reduce(0) { $0 + $1.byteCount }
@@ -141,8 +162,10 @@ final class FakeWorker {
             epoch: prepare.placement.epoch, piecesDone: 1, piecesTotal: prepare.pieces.count, bytesDone: bytes / 2,
             bytesTotal: bytes, bytesMoved: bytes / 2)))
       send(.prepared(Prepared(epoch: prepare.placement.epoch, bytesMoved: bytes)))
-    case .activate(let notice): send(.activated(notice))
-    case .step(let start): if holdsSteps { heldSteps.append(start.batch) } else { run(start.batch) }
+    case .activate(let notice): send(.activated(Activated(epoch: notice.epoch, hasKeyValues: true)))
+    case .moveKeyValues(let notice): moveKeyValues(notice.epoch)
+    case .step(let start):
+      if holdsSteps { heldSteps.append((start.batch, messageEpoch)) } else { run(start.batch, messageEpoch) }
     case .countersRequest:
       var counters = moved + plane.counters
       counters.roundTrips = 7
@@ -152,9 +175,22 @@ final class FakeWorker {
     }
   }
 
-  private func run(_ batch: StepBatch) {
-    let outcome = StepOutcome(step: batch.id, results: model.run(batch))
-    guard let lastHost else { return }
-    lastHost.send(lastHost.lie(outcome))
+  private func moveKeyValues(_ epoch: PlacementEpoch) {
+    guard let order = prepared[epoch] else { return }
+    for move in order.moves where move.source == order.node {
+      guard let target = peer(order.placement.nodes[move.target.rawValue]) else { continue }
+      target.send(.activated(Activated(epoch: epoch, hasKeyValues: target.getsKeyValues)))
+    }
+  }
+
+  private func run(_ batch: StepBatch, _ batchEpoch: PlacementEpoch) {
+    guard batchEpoch == epoch, let order = prepared[epoch] else {
+      return send(
+        .stepFailed(StepFailed(step: batch.id, node: node, isInterrupted: true, sentence: "another placement runs")))
+    }
+    guard let last = order.placement.lastHost else { return }
+    let name = order.placement.nodes[last.rawValue]
+    guard let lastHost = name == node ? self : peer(name), lastHost.isConnected else { return }
+    lastHost.send(lastHost.lie(StepOutcome(step: batch.id, results: model.run(batch))))
   }
 }

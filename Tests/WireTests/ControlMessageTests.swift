@@ -1,4 +1,5 @@
 import Cluster
+import ModelSpec
 import Scheduling
 import Tensors
 import Testing
@@ -136,6 +137,75 @@ import Wire
       sampling.topP = value
       let submit = Submit(request: 1, prompt: .tokens([1]), sampling: sampling, maxTokens: 1, ignoresEOS: false)
       #expect(throws: WireError.self) { try decode(.submit, payload(.submit(submit))) }
+    }
+  }
+
+  @Test("moves and holders that name nodes the placement does not have are refused")
+  func unknownNodes() throws {
+    func prepare(holder: NodeIndex?, moves: [KeyValueMove]) -> ControlMessage {
+      .prepare(
+        Prepare(
+          model: Samples.digest, headerDigest: Samples.digest, headerByteCount: 0, kvType: .f16, combine: .exact,
+          context: 1, sequences: 1, subBatchRows: 1, node: 0, placement: Samples.placement,
+          addresses: ["", "", ""],
+          pieces: [PieceDescription(piece: .output, byteCount: 1, digest: Samples.digest, holder: holder)],
+          moves: moves))
+    }
+    let good = KeyValueMove(layers: 0..<1, source: 0, target: 2)
+    #expect(throws: Never.self) { try decode(.prepare, payload(prepare(holder: 2, moves: [good]))) }
+    for move in [
+      KeyValueMove(layers: 0..<1, source: 0, target: 3), KeyValueMove(layers: 0..<1, source: 3, target: 0),
+      KeyValueMove(layers: 0..<1, source: 1, target: 1), KeyValueMove(layers: 2..<2, source: 0, target: 1),
+      KeyValueMove(layers: 0..<5000, source: 0, target: 1),
+    ] {
+      #expect(throws: WireError.self) { try decode(.prepare, payload(prepare(holder: nil, moves: [move]))) }
+    }
+    #expect(throws: WireError.self) { try decode(.prepare, payload(prepare(holder: 3, moves: []))) }
+  }
+
+  @Test("numbers that sums could overflow with are refused, and not sent")
+  func bigNumbers() throws {
+    let limit = UInt64(WireLimits.byteCount)
+    let use = ExpertUseReport(
+      layers: [ExpertUseReport.Layer(layer: 0, counts: [.max])],
+      speeds: [ExpertUseReport.Speed(node: "a", rowNanoseconds: .max)])
+    guard case .expertUse(let report) = try decode(.expertUse, payload(.expertUse(use))) else {
+      Issue.record("another message came back")
+      return
+    }
+    #expect(report.layers[0].counts == [limit] && report.speeds[0].rowNanoseconds == limit)
+    // 0 layers u32, 4 layer u32, 8 experts u32, 12 choices u64, 20 speeds u32, 24 time u64.
+    let bytes = try payload(.expertUse(use))
+    for offset in [12, 24] {
+      var changed = bytes
+      changed[offset] = 1
+      let error = #expect(throws: WireError.self) { try decode(.expertUse, changed) }
+      #expect(error?.code == .overLimit && error?.offset == offset)
+    }
+    let job = JobDescription(job: 1, state: .done, tokens: 0, created: .max, reason: "")
+    guard case .jobList(let list) = try decode(.jobList, payload(.jobList(JobList(request: 1, jobs: [job])))) else {
+      Issue.record("another message came back")
+      return
+    }
+    #expect(list.jobs[0].created == limit)
+  }
+
+  @Test("a use of experts that is negative or not finite is refused")
+  func wrongUse() throws {
+    for weight in [-1, -0.0, Float.nan, .infinity] {
+      let report = LoadReport(
+        request: 1, layers: [LoadReport.Layer(layer: 0, weights: [weight])], speeds: [], nodes: [])
+      #expect(throws: WireError.self) { try decode(.loadReport, payload(.loadReport(report))) }
+    }
+  }
+
+  @Test("a status whose epoch is not that of its placement is refused")
+  func statusEpoch() throws {
+    for (epoch, placement) in [(UInt32(8), Samples.placement), (0, Samples.placement), (7, nil)] {
+      let status = TopologyStatus(
+        request: 1, epoch: PlacementEpoch(rawValue: epoch), state: .running, message: "", placement: placement,
+        nodes: [])
+      #expect(throws: WireError.self) { try decode(.topologyStatus, payload(.topologyStatus(status))) }
     }
   }
 

@@ -5,7 +5,7 @@ import Testing
 enum GoldenFile {
   /// The bytes of a golden frame.
   static func bytes(_ name: String) throws -> [UInt8] {
-    let text = try #require(GoldenFrames.hex[name], "there is no golden frame \(name)")
+    let text = try #require(GoldenFrames.hex[name] ?? SwitchFrames.hex[name], "there is no golden frame \(name)")
     let digits = Array(text.filter { !$0.isWhitespace })
     return try stride(from: 0, to: digits.count, by: 2).map { index in
       try #require(UInt8(String(digits[index...index + 1]), radix: 16))

@@ -51,9 +51,12 @@ enum Samples {
     addresses: ["127.0.0.1:7070", "", "[::1]:7071"],
     pieces: [
       PieceDescription(piece: .embedding, byteCount: 100, digest: digest),
-      PieceDescription(piece: .trunk(4), byteCount: 1 << 33, digest: otherDigest),
-      PieceDescription(piece: .expert(2, 15), byteCount: 3, digest: digest),
+      PieceDescription(piece: .trunk(4), byteCount: 1 << 33, digest: otherDigest, holder: 2),
+      PieceDescription(piece: .expert(2, 15), byteCount: 3, digest: digest, holder: 0),
       PieceDescription(piece: .output, byteCount: 0, digest: digest),
+    ],
+    moves: [
+      KeyValueMove(layers: 0..<3, source: 0, target: 1), KeyValueMove(layers: 4..<5, source: 1, target: 2),
     ])
 
   static let counters: TrafficCounters = {
@@ -82,7 +85,9 @@ enum Samples {
     traffic: [NodeTraffic(node: "reef", counters: counters)])
 
   /// At least one of each control type.
-  static let control: [(name: String, message: ControlMessage)] = [
+  static let control: [(name: String, message: ControlMessage)] = clusterControl + SwitchSamples.control
+
+  private static let clusterControl: [(name: String, message: ControlMessage)] = [
     (
       "hello",
       .hello(
@@ -110,8 +115,8 @@ enum Samples {
     ),
     ("prepared", .prepared(Prepared(epoch: PlacementEpoch(rawValue: 7), bytesMoved: 1 << 35))),
     ("prepareFailed", .prepareFailed(PrepareFailed(epoch: PlacementEpoch(rawValue: 7), sentence: "größer als 1 GB"))),
-    ("activate", .activate(EpochNotice(epoch: PlacementEpoch(rawValue: 7)))),
-    ("activated", .activated(EpochNotice(epoch: PlacementEpoch(rawValue: 8)))),
+    ("activate", .activate(Activate(epoch: PlacementEpoch(rawValue: 7), movesKeyValues: true))),
+    ("activated", .activated(Activated(epoch: PlacementEpoch(rawValue: 8), hasKeyValues: true))),
     (
       "step",
       .step(
@@ -120,7 +125,11 @@ enum Samples {
             id: StepID(rawValue: 99), phase: .prefill, entries: entries, released: [SequenceID(rawValue: 10)])))
     ),
     ("stepResult", .stepResult(StepOutcome(step: StepID(rawValue: 99), results: results))),
-    ("stepFailed", .stepFailed(StepFailed(step: StepID(rawValue: 99), node: "cove", sentence: "not finite"))),
+    (
+      "stepFailed",
+      .stepFailed(
+        StepFailed(step: StepID(rawValue: 99), node: "cove", isInterrupted: true, sentence: "another placement"))
+    ),
     ("peerLost", .peerLost(PeerLost(node: 2, sentence: "sound closed the data connection"))),
     ("countersRequest", .countersRequest),
     ("counters", .counters(counters)),
@@ -137,7 +146,8 @@ enum Samples {
       "submit-tokens",
       .submit(
         Submit(
-          request: 4, prompt: .tokens([5, 6, 7]), sampling: sampling, maxTokens: 0, ignoresEOS: false, logitRows: 3))
+          request: 4, prompt: .tokens([5, 6, 7]), sampling: sampling, maxTokens: 0, ignoresEOS: false, logitRows: 3,
+          isDurable: true))
     ),
     ("submitted", .submitted(Submitted(request: 3, job: 9, seed: 42, promptTokens: [5, 6, 700]))),
     (
