@@ -50,6 +50,8 @@ public struct NodeWatch: Sendable, Hashable {
   private var progress: UInt64 = 0
   private var progressAt: ContinuousClock.Instant
   private var isWorking = false
+  /// For how long its engine has got nowhere, when that is too long.
+  private var stuck: Duration?
   private var sample: Sample?
 
   /// - Parameter now: when the node was last heard of.
@@ -64,6 +66,7 @@ public struct NodeWatch: Sendable, Hashable {
   public mutating func heard(at now: ContinuousClock.Instant) {
     alive(at: now)
     progressAt = now
+    stuck = nil
   }
 
   /// The node has answered a ping.
@@ -75,6 +78,8 @@ public struct NodeWatch: Sendable, Hashable {
     if progress != self.progress || !isWorking || !self.isWorking { progressAt = now }
     self.progress = progress
     self.isWorking = isWorking
+    // Judged when it answers, so that a pause of this process is nobody's fault.
+    stuck = now >= progressAt + limits.hang ? now - progressAt : nil
   }
 
   /// What the transport has counted so far.
@@ -87,8 +92,8 @@ public struct NodeWatch: Sendable, Hashable {
 
   /// What to do now; after `.ask` the caller sends a ping.
   public mutating func check(now: ContinuousClock.Instant) -> Verdict {
-    if isWorking, now >= progressAt + limits.hang {
-      return .lost("has been stuck in one piece of work for \((now - progressAt).components.seconds) seconds")
+    if let stuck {
+      return .lost("has been stuck in one piece of work for \(stuck.components.seconds) seconds")
     }
     guard now >= nextLook else { return .fine }
     guard unanswered < limits.unansweredPings else {

@@ -128,15 +128,19 @@ public struct NodePlan: Sendable, Hashable {
   public let memoryBytes: Int?
   /// How it is started on this machine (everything behind the program's name); nil for a worker started elsewhere.
   public let launch: [String]?
+  /// What of that the topology states; what follows from the number of nodes is no reason to start a worker anew.
+  public let settings: [String]
 
   public init(
-    id: NodeID, address: HostPort?, advertised: HostPort? = nil, memoryBytes: Int? = nil, launch: [String]? = nil
+    id: NodeID, address: HostPort?, advertised: HostPort? = nil, memoryBytes: Int? = nil, launch: [String]? = nil,
+    settings: [String]? = nil
   ) {
     self.id = id
     self.address = address
     self.advertised = advertised
     self.memoryBytes = memoryBytes
     self.launch = launch
+    self.settings = settings ?? launch ?? []
   }
 }
 

@@ -33,6 +33,12 @@ extension CoordinatorCore {
     let request = JobRequest(
       prompt: .tokens(job.promptTokens), parameters: job.sampling, maxTokens: job.maxTokens, ignoreEOS: job.ignoreEOS)
     let sequence = try checked(request, stored.id)
+    guard job.promptTokens.count + job.maxTokens <= configuration.context else {
+      throw CoordinatorError(
+        .promptTooLong,
+        "the job may come to \(job.promptTokens.count + job.maxTokens) positions; the context is now "
+          + "\(configuration.context)")
+    }
     let ending: EndReason?
     do throws(SchedulingError) {
       ending = try scheduler.admit(sequence, answer: stored.tokens)
@@ -108,6 +114,11 @@ extension CoordinatorCore {
     guard let write = durable.writes.removeValue(forKey: ticket) else { return }
     if let error { note("the journal: \(error)") }
     if case .progress(let before) = write, error != nil { return writeAgain(from: before, now: now) }
+    if case .cancelled(let id, let link, let request) = write {
+      guard let error else { return answerCancelled(id, link, request) }
+      return decline(
+        request, link, CoordinatorError(.busy, "the job has ended, but that could not be written down: \(error)"))
+    }
     guard case .accepted(let id, let request, let accepted, let link, let number) = write else { return }
     if let error {
       return decline(number, link, CoordinatorError(.busy, "the job could not be written down: \(error)"))
@@ -156,10 +167,11 @@ extension CoordinatorCore {
     let times = JobTimes(
       queue: summary.timing.queue, prefill: summary.timing.prefill, decode: summary.timing.decode,
       firstToken: summary.timing.firstToken, stageCount: summary.stageCount, nodeCount: summary.nodeCount)
-    var entries: [JournalEntry] = []
-    if stored.tokenCount < job.tokens.count { entries.append(Self.tokens(of: job, from: stored.tokenCount)) }
-    entries.append(.ended(job.id, summary.stopReason, times))
-    write(entries)
+    // The tokens entry stands there even when it is empty: should those before it not have reached the disk, the journal
+    // refuses both, and the job goes on after the next start.
+    if !stored.isEndWritten {
+      write([Self.tokens(of: job, from: stored.tokenCount), .ended(job.id, summary.stopReason, times)])
+    }
     durable.keep(
       StoredJob(
         accepted: stored.accepted, tokens: job.tokens, logProbabilities: job.logProbabilities,
@@ -247,9 +259,20 @@ extension CoordinatorCore {
       return decline(
         cancellation.request, link, CoordinatorError(.badRequest, "there is no durable job \(cancellation.job)"))
     }
+    guard let job = jobs[id], let stored = job.stored, job.end == nil else {
+      return answerCancelled(id, link, cancellation.request)
+    }
+    jobs[id]?.stored?.isEndWritten = true
+    jobs[id]?.stored?.tokenCount = job.tokens.count
+    let ticket = durable.newTicket(.cancelled(id, client: link, request: cancellation.request))
+    let entries = [Self.tokens(of: job, from: stored.tokenCount), .ended(id, .cancelled, JobTimes())]
+    directives.append(.journal(entries, ticket))
     cancel(id, now: now)
-    let job = jobDescriptions().first { $0.job == cancellation.job }
-    send(.jobList(JobList(request: cancellation.request, jobs: job.map { [$0] } ?? [])), on: link)
+  }
+
+  private mutating func answerCancelled(_ id: JobID, _ link: LinkID, _ request: UInt64) {
+    let job = jobDescriptions().first { $0.job == id.rawValue }
+    send(.jobList(JobList(request: request, jobs: job.map { [$0] } ?? [])), on: link)
   }
 
   /// All durable jobs, ascending.
@@ -265,7 +288,7 @@ extension CoordinatorCore {
         JobDescription(
           job: job.id.rawValue, state: state, tokens: job.tokens.count,
           created: UInt64(max(0, stored.accepted.created)),
-          reason: job.end == nil ? reason : ""))
+          reason: job.end == nil ? Self.cut(reason) : ""))
     }
     for job in durable.ended.values {
       let (state, reason): (JobStateCode, String) =
@@ -278,9 +301,14 @@ extension CoordinatorCore {
       all.append(
         JobDescription(
           job: job.id.rawValue, state: state, tokens: job.tokens.count,
-          created: UInt64(max(0, job.accepted.created)), reason: reason))
+          created: UInt64(max(0, job.accepted.created)), reason: Self.cut(reason)))
     }
     return all.sorted { $0.job < $1.job }.suffix(WireLimits.jobs)
+  }
+
+  /// Thousands of jobs have to fit one message.
+  private static func cut(_ reason: String) -> String {
+    reason.unicodeScalars.count <= 256 ? reason : String(reason.prefix(250)) + "..."
   }
 
   /// Whether the job has its turn and the cluster can run it.

@@ -141,7 +141,9 @@ extension CoordinatorCore {
     } else {
       // What the coordinator's own end cuts off goes on after its next start.
       if job.stored != nil, error.code != .stopped { storeFailure(of: job, error) }
-      deliver(.failed(error), id, job.listeners)
+      // Clients of a job that goes on are not told that it has failed: they connect again.
+      let isOver = job.stored == nil || error.code != .stopped
+      deliver(.failed(error), id, isOver ? job.listeners : job.listeners.filter { $0 == .local })
     }
   }
 
@@ -174,7 +176,7 @@ extension CoordinatorCore {
   /// Begins a round when one is wanted. The end of the only job waits until the hosts have been told to free its
   /// memory, so that the figures are complete and the same every time.
   mutating func beginCounters(now: ContinuousClock.Instant) {
-    guard book.isWanted, !book.isUnderWay, scheduler.isIdle || !scheduler.isEmpty else { return }
+    guard book.isWanted, !book.isUnderWay, scheduler.isIdle || !scheduler.isEmpty || !canStep else { return }
     let asked = Set(nodes.keys.filter { nodes[$0]?.isJoined == true })
     book.begin(asking: asked, deadline: now + configuration.timeouts.counters)
     for node in asked.sorted() { send(.countersRequest, to: node) }

@@ -176,7 +176,6 @@ extension CoordinatorCore {
     }
     nodes[node]?.phase = .joined
     nodes[node]?.capabilities = welcome.capabilities
-    nodes[node]?.failures = 0
     nodes[node]?.lastFailure = nil
     nodes[node]?.unfitUntil = nil
     nodes[node]?.held = []

@@ -116,22 +116,37 @@ extension CoordinatorCore {
         from: running?.effective, to: target, facts: configuration.model.facts, sizes: configuration.model.sizes,
         limits: memoryLimits, context: configuration.context, sequences: desired.sequences,
         rows: configuration.subBatchRows)
+      // On the way from a placement that is broken, something may be left where it was: on a node that is gone.
+      if !waves.allSatisfy(canPrepare) {
+        releaseAll()
+        waves = [target]
+      }
     } catch {
       guard running?.isBroken ?? true else {
         wait(for: "\(error)")
         pausedUntil = now + configuration.timeouts.mistrust
         return
       }
-      // Nothing runs: what is in memory is given back first.
-      for node in nodes.keys.sorted() where nodes[node]?.isJoined == true {
-        nodes[node]?.held = []
-        send(.release(EpochNotice(epoch: PlacementEpoch(rawValue: epochCount))), to: node)
-      }
-      running = nil
+      releaseAll()
     }
     let first = waves.removeFirst()
     prepare(first, rest: waves, now: now)
     explain()
+  }
+
+  /// Whether a placement is whole, and its nodes are there.
+  private func canPrepare(_ placement: Placement) -> Bool {
+    placement.problem(for: configuration.model.facts) == nil
+      && placement.participants.allSatisfy { nodes[placement.nodes[$0.rawValue]]?.isJoined == true }
+  }
+
+  /// Nothing runs and nothing can go on from what did: all memory is given back, so that there is room.
+  private mutating func releaseAll() {
+    for node in nodes.keys.sorted() where nodes[node]?.isJoined == true {
+      nodes[node]?.held = []
+      send(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 0))), to: node)
+    }
+    running = nil
   }
 
   /// Tells every node that has a part in a placement, or in the one that runs, to get ready for it.
@@ -232,7 +247,10 @@ extension CoordinatorCore {
   private func obstacle(to cluster: DesiredCluster) -> String? {
     guard let running, !running.isBroken else { return nil }
     var limits = memoryLimits
-    for plan in cluster.nodes { if let bytes = plan.memoryBytes { limits[plan.id] = bytes } }
+    // A worker of this machine is started anew with its new limit; what it said of the old one means nothing.
+    for plan in cluster.nodes {
+      limits[plan.id] = plan.memoryBytes ?? (plan.launch == nil ? nodes[plan.id]?.capabilityLimit : nil)
+    }
     do throws(TransitionError) {
       _ = try TransitionPlan.waves(
         from: running.effective, to: cluster.placement, facts: configuration.model.facts,
@@ -253,7 +271,7 @@ extension CoordinatorCore {
         continue
       }
       nodes[plan.id]?.plan = plan
-      guard known.plan.address != plan.address || known.plan.launch != plan.launch else { continue }
+      guard known.plan.address != plan.address || known.plan.settings != plan.settings else { continue }
       lose(plan.id, "its address or settings were edited", now: now)
       if known.plan.launch != nil { directives.append(.stopWorker(plan.id)) }
       nodes[plan.id]?.address = plan.address

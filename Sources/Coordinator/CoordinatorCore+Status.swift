@@ -37,7 +37,7 @@ extension CoordinatorCore {
   }
 
   mutating func usedExperts(_ report: ExpertUseReport, from node: NodeID, now: ContinuousClock.Instant) {
-    load.take(report, from: node)
+    load.take(report, from: node, known: Set(nodes.keys))
     answerLoad(now: now)
   }
 

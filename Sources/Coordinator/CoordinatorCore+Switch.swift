@@ -21,6 +21,7 @@ extension CoordinatorCore {
       return
     }
     nodes[node]?.prepareDeadline = nil
+    nodes[node]?.failures = 0
     let gained = change.current.placement.pieces(of: node, facts: configuration.model.facts)
     nodes[node]?.held.formUnion(gained)
     stopServingWeights(node)
@@ -119,7 +120,7 @@ extension CoordinatorCore {
 
   private mutating func activate(_ ready: PlacementTransition, now: ContinuousClock.Instant) {
     var change = ready
-    change.movesKeyValues = !change.moves.isEmpty && isWorthMoving(change)
+    change.movesKeyValues = !change.moves.isEmpty && mayMoveAfter.map { $0 <= now } ?? true && isWorthMoving(change)
     let targets = change.movesKeyValues ? change.moves.map { change.current.placement.nodes[$0.target.rawValue] } : []
     change.current.begin(movingTo: Set(targets))
     change.deadline = now + configuration.timeouts.activate

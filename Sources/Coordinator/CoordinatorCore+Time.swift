@@ -133,6 +133,15 @@ extension CoordinatorCore {
 
   private mutating func checkTransition(now: ContinuousClock.Instant) {
     guard let change = transition, let deadline = change.deadline, now >= deadline else { return }
+    if change.current.phase == .moving {
+      // Computing again is sooner after all. Late slabs must not overwrite newer ones, so all switch once more.
+      note("keys and values did not move in time; they are computed again")
+      mayMoveAfter = now + configuration.timeouts.prepare
+      breakUp()
+      abandonTransition()
+      mustPlan = true
+      return
+    }
     for node in change.current.awaited.sorted() {
       let sentence = "the worker \(nodes[node]?.name ?? "\(node)") did not switch to its placement"
       if isStrictStart { return failCluster(CoordinatorError(.prepareFailed, node: node, sentence), now: now) }

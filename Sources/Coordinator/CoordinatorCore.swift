@@ -56,6 +56,8 @@ struct CoordinatorCore {
   /// Something has happened after which another placement may be right.
   var mustPlan = true
   var epochCount: UInt32 = 0
+  /// Until when keys and values are computed again rather than moved, after a link was too slow for them.
+  var mayMoveAfter: ContinuousClock.Instant?
 
   // Steps and jobs.
   var scheduler: Scheduler

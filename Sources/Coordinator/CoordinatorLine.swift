@@ -152,13 +152,24 @@ public final class CoordinatorLine {
     }
   }
 
+  private static let pingInterval = Duration.seconds(5)
+  private static let pingLimit = 4
+
   private func nextEvent(of followed: inout Followed) throws(CoordinatorError) -> JobEvent {
     if link == nil { try connect(timeout: .seconds(2)) }
     if !followed.isAttached {
       send(.attach(Attach(request: 1, job: followed.job, tokenCount: followed.answer.tokens.count)))
       followed.isAttached = true
     }
-    while let message = try next(until: nil) {
+    var unanswered = 0
+    while unanswered < Self.pingLimit {
+      guard let message = try next(until: .now + Self.pingInterval) else {
+        // A machine that dies says nothing, and TCP alone would wait for hours.
+        unanswered += 1
+        send(.ping(Heartbeat(nonce: UInt64(unanswered), progress: 0, isWorking: false)))
+        continue
+      }
+      unanswered = 0
       switch message {
       case .submitted(let begin) where begin.job == followed.job:
         let event = followed.answer.begin(begin)
@@ -173,6 +184,8 @@ public final class CoordinatorLine {
       default: continue
       }
     }
+    if let link { plane.close(link) }
+    link = nil
     throw CoordinatorError(.unreachable, "the coordinator at \(address) says nothing any more")
   }
 

@@ -10,6 +10,8 @@ struct DurableJobs {
     case accepted(JobID, JobRequest, AcceptedJob, client: LinkID, request: UInt64)
     /// Tokens, or the end of jobs; with how many tokens of each job were on disk before.
     case progress([JobID: Int])
+    /// The end of a job that a client has cancelled and waits to hear of.
+    case cancelled(JobID, client: LinkID, request: UInt64)
   }
 
   /// The next job's number.
@@ -27,7 +29,7 @@ struct DurableJobs {
   init(nextJob: UInt64) { next = nextJob }
 
   mutating func newJob() -> JobID {
-    defer { next += 1 }
+    defer { next &+= 1 }
     return JobID(rawValue: next)
   }
 

@@ -49,6 +49,8 @@ struct JobState {
     let accepted: AcceptedJob
     /// Tokens on disk, or on their way there.
     var tokenCount = 0
+    /// Whether its end is on disk, or on its way there.
+    var isEndWritten = false
   }
 
   var timing: JobSummary.Timing {

@@ -28,9 +28,14 @@ struct LoadBook {
     questions.append(Question(request: request, link: link, deadline: deadline, awaited: hosts))
   }
 
-  mutating func take(_ report: ExpertUseReport, from host: NodeID) {
+  /// Takes a report in that somebody has asked for.
+  mutating func take(_ report: ExpertUseReport, from host: NodeID, known: Set<NodeID>) {
+    guard questions.contains(where: { $0.awaited.contains(host) }) else { return }
+    speeds = speeds.filter { known.contains($0.key) }
     for layer in report.layers { use.add(layer: layer.layer, counts: layer.counts, node: host) }
-    for speed in report.speeds { speeds[speed.node, default: [:]][host] = speed.rowNanoseconds }
+    for speed in report.speeds where known.contains(speed.node) {
+      speeds[speed.node, default: [:]][host] = speed.rowNanoseconds
+    }
     for index in questions.indices { questions[index].awaited.remove(host) }
   }
 

@@ -142,18 +142,27 @@ public final class LocalWorkers: Sendable {
   private func advance(_ outputs: [ChildOutput]) -> [ChildOutput] {
     var remaining: [ChildOutput] = []
     for var output in outputs {
-      for event in output.read() { sink(event) }
+      tell(output.read(), of: output.processID)
       killLate(output.processID)
       guard let (status, wasAsked) = reap(output.processID) else {
         remaining.append(output)
         continue
       }
       // What it wrote just before its end is still in the pipes.
-      for event in output.read() { sink(event) }
+      tell(output.read(), of: output.processID)
       output.closeStreams()
       if !wasAsked { sink(.exited(output.node, output.failure(status))) }
     }
     return remaining
+  }
+
+  /// A child that was asked to end is no news any more: its node may have a new worker.
+  private func tell(_ events: [LocalWorkerEvent], of pid: pid_t) {
+    let isEnding = state.withLock { $0.children[pid]?.killTime != nil }
+    for event in events {
+      if isEnding, case .listening = event { continue }
+      sink(event)
+    }
   }
 
   private func killLate(_ pid: pid_t) {

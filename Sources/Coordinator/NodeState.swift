@@ -57,7 +57,11 @@ struct NodeState {
 
   /// Most bytes it may hold; nil when nobody has said.
   var memoryLimit: Int? {
-    if let limit = plan.memoryBytes { return limit }
+    plan.memoryBytes ?? capabilityLimit
+  }
+
+  /// What its worker says that it may hold.
+  var capabilityLimit: Int? {
     guard let bytes = capabilities?.memoryBytes, bytes > 0 else { return nil }
     return bytes
   }

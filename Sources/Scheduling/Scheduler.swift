@@ -42,11 +42,14 @@ public struct Scheduler: Sendable {
   /// Takes a sequence in; it waits until there is room.
   /// - Throws: `SchedulingError` when the request contradicts itself, does not fit the context, or too many wait.
   public mutating func admit(_ request: SequenceRequest) throws(SchedulingError) {
+    guard waiting.count < configuration.waitingLimit else {
+      throw SchedulingError(.queueFull, "\(waiting.count) sequences are waiting already; try again later")
+    }
     _ = try admit(request, answer: [])
   }
 
   /// Takes a sequence in of whose answer some tokens exist already; it goes on after them, exactly as if they had been
-  /// generated here. They do not come again as events.
+  /// generated here. They do not come again as events. It was admitted before, so no limit applies.
   /// - Returns: why the sequence has ended, when these tokens are its whole answer; it is not taken in then.
   /// - Throws: `SchedulingError` as for a new sequence, and when the request could never have had this answer.
   public mutating func admit(
@@ -56,9 +59,6 @@ public struct Scheduler: Sendable {
     try check(answer, of: request)
     let state = SequenceState(request, answer: answer, context: configuration.context)
     if let last = answer.last, let reason = endReason(state, after: last) { return reason }
-    guard waiting.count < configuration.waitingLimit else {
-      throw SchedulingError(.queueFull, "\(waiting.count) sequences are waiting already; try again later")
-    }
     precondition(active[request.id] == nil, "a sequence id is used once")
     waiting.append(state)
     return nil

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Cluster
 import Coordinator
+import JobStore
 import Transport
 
 /// The coordinator, for clients that come and go.
@@ -36,6 +37,9 @@ struct ServeCommand: ParsableCommand {
       let reader = TopologyReader(path: path, plan: start.plan, topology: start.topology, options: cluster)
       let watcher = try TopologyWatcher(path: path) { running.handle?.edited(reader.read()) }
       defer { watcher.stop() }
+      // A save while the model was hashed came before anybody watched.
+      let now = try? TopologyFile.bytes(path, limit: StateFolder.topologyBytesMax)
+      if start.refusal == nil, let now, now != start.source { running.handle?.edited(reader.read()) }
       if let address = running.address { Console.error("shoal serve: listening on \(address)") }
       try attend(mailbox)
     }

@@ -30,6 +30,9 @@ extension TopologyCommand {
       try withExitStatus {
         let next = try Placed(path: files.last ?? "topology.json", model: model)
         let before = try placementBefore()
+        if let problem = before?.problem(for: next.facts) {
+          throw InputError(.badData, "what the topology is compared with is of another model: \(problem)")
+        }
         let limits = next.memoryLimits
         let waves = try TransitionPlan.waves(
           from: before, to: next.placement, facts: next.facts, sizes: next.sizes, limits: limits,

@@ -46,7 +46,8 @@ extension TopologyCommand {
       var use = ExpertUse(placed.facts)
       // Shares of a layer's choices, as counts that stand in the same ratio.
       for layer in load.layers {
-        use.add(layer: layer.layer, counts: layer.weights.map { UInt64(max(0, Double($0)) * 1e6) }, node: "measured")
+        use.add(
+          layer: layer.layer, counts: layer.weights.map { UInt64(min(1, max(0, Double($0))) * 1e6) }, node: "measured")
       }
       var speeds: [NodeID: Double] = [:]
       for speed in load.speeds where speed.rowNanoseconds > 0 {

@@ -27,6 +27,9 @@ struct CoordinatorState: Sendable {
     }
     folder = try StateFolder(path)
     let known = try folder.loadIdentity()
+    guard known.map({ $0.term.rawValue < .max }) ?? true else {
+      throw InputError(.badData, "\(path): the file \"cluster\" has a term beyond all terms; remove the file")
+    }
     let fresh = ClusterID.random()
     let identity = ClusterIdentity(
       high: known?.high ?? fresh.high, low: known?.low ?? fresh.low,

@@ -12,13 +12,13 @@ struct ServeStart {
   let refusal: String?
 
   init(path: String, options: ClusterOptions, folder: StateFolder) throws {
-    let wrong: TopologyError
+    let wrong: any Error
     do {
       let begun = try Self.begin(TopologyFile.bytes(path, limit: StateFolder.topologyBytesMax), path, options)
       try folder.storeTopology(begun.source)
       self.init(begun, refusal: nil)
       return
-    } catch let error as TopologyError {
+    } catch {
       wrong = error
     }
     guard let bytes = try folder.loadTopology() else { throw wrong }
@@ -36,6 +36,8 @@ struct ServeStart {
     _ bytes: [UInt8], _ path: String, _ options: ClusterOptions
   ) throws -> (plan: ClusterPlan, topology: Topology, source: [UInt8]) {
     let topology = try Topology(decoding: bytes, file: path)
+    // Addresses are read here too, so that a file with a wrong one is never kept as a good one.
+    _ = try TopologyNodes(topology, options)
     return (try ClusterPlan(topology, options), topology, bytes)
   }
 }

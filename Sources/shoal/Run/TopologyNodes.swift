@@ -29,7 +29,8 @@ struct TopologyNodes {
         plans.append(
           NodePlan(
             id: name, address: nil, memoryBytes: memory,
-            launch: Self.arguments(node, topology, options, listen: listen)))
+            launch: Self.arguments(node, topology, options, listen: listen),
+            settings: ["\(listen)", "\(node.threads?.value ?? 0)", "\(memory ?? 0)"]))
       }
     }
   }
