@@ -50,7 +50,7 @@ extension CoordinatorCore {
 
   private mutating func head(for target: Placement, now: ContinuousClock.Instant) {
     if let transition {
-      if transition.target.hasSameShape(as: target) { return explain() }
+      if transition.target.hasSameShape(as: target), transition.sequences == desired.sequences { return explain() }
       abandonTransition()
     }
     if let running, !running.isBroken, !running.isStale, running.effective.hasSameShape(as: target),
@@ -107,12 +107,14 @@ extension CoordinatorCore {
       running = nil
     }
     let first = waves.removeFirst()
-    prepare(first, rest: waves, now: now)
+    prepare(first, rest: waves, sequences: desired.sequences, now: now)
     explain()
   }
 
   /// Tells every node that has a part in a placement, or in the one that runs, to get ready for it.
-  mutating func prepare(_ placement: Placement, rest: [Placement], now: ContinuousClock.Instant) {
+  mutating func prepare(
+    _ placement: Placement, rest: [Placement], sequences: Int, now: ContinuousClock.Instant
+  ) {
     let leaving = (running?.participants ?? []).filter { nodes[$0]?.isJoined == true }
     let names = placement.nodes + leaving.filter { placement.index(of: $0) == nil }.sorted()
     epochCount += 1
@@ -125,11 +127,11 @@ extension CoordinatorCore {
       return
     }
     transition = PlacementTransition(
-      current: PlacementSwitch(to: next, involved: involved), rest: rest, moves: moves(to: next))
-    for node in involved.sorted() { order(next, from: node, now: now) }
+      current: PlacementSwitch(to: next, involved: involved), rest: rest, sequences: sequences, moves: moves(to: next))
+    for node in involved.sorted() { order(next, from: node, sequences: sequences, now: now) }
   }
 
-  private mutating func order(_ next: Placement, from node: NodeID, now: ContinuousClock.Instant) {
+  private mutating func order(_ next: Placement, from node: NodeID, sequences: Int, now: ContinuousClock.Instant) {
     guard let index = next.index(of: node), let state = nodes[node] else { return }
     let wanted = next.pieces(for: index, facts: configuration.model.facts)
     let pieces = wanted.compactMap { piece in
@@ -147,7 +149,7 @@ extension CoordinatorCore {
     let prepare = Prepare(
       model: configuration.model.id, headerDigest: configuration.model.header.digest,
       headerByteCount: configuration.model.header.byteCount, kvType: configuration.kvType,
-      combine: configuration.combine, context: configuration.context, sequences: desired.sequences,
+      combine: configuration.combine, context: configuration.context, sequences: sequences,
       subBatchRows: configuration.subBatchRows, node: index, placement: next, addresses: addresses, pieces: pieces,
       moves: moves)
     send(.prepare(prepare), to: node)

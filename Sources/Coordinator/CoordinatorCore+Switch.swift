@@ -156,9 +156,8 @@ extension CoordinatorCore {
     let keepsKeyValues = change.current.hasKeyValues && hasAllKeyValues(next, moved: change.movesKeyValues)
     if keepsKeyValues { scheduler.reopen() } else { scheduler.rebuild() }
     scheduler.setStageCount(next.stages.count)
-    if change.rest.isEmpty, desired.sequences != scheduler.configuration.sequences {
-      scheduler.resize(sequences: desired.sequences)
-    }
+    // What the nodes have made room for; an edit since then comes with the next switch.
+    if change.sequences != scheduler.configuration.sequences { scheduler.resize(sequences: change.sequences) }
     var members: [NodeID: LinkID] = [:]
     for node in change.current.involved {
       members[node] = nodes[node]?.link
@@ -178,7 +177,7 @@ extension CoordinatorCore {
       waitingFor = nil
       return
     }
-    prepare(change.rest[0], rest: Array(change.rest.dropFirst()), now: now)
+    prepare(change.rest[0], rest: Array(change.rest.dropFirst()), sequences: change.sequences, now: now)
   }
 
   private mutating func announceReady(_ placement: Placement) {
