@@ -56,6 +56,8 @@ struct CoordinatorCore {
   /// Something has happened after which another placement may be right.
   var mustPlan = true
   var epochCount: UInt32 = 0
+  /// The time for all nodes to come at the start is over.
+  var hasWaited = false
 
   // Steps and jobs.
   var scheduler: Scheduler
