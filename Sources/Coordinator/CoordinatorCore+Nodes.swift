@@ -180,6 +180,7 @@ extension CoordinatorCore {
     nodes[node]?.lastFailure = nil
     nodes[node]?.unfitUntil = nil
     nodes[node]?.held = []
+    nodes[node]?.mayHoldMore = true
     directives.append(.report(.joined(node, welcome.capabilities)))
     mustPlan = true
   }

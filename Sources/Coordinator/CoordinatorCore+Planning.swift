@@ -57,9 +57,29 @@ extension CoordinatorCore {
       desired.sequences == scheduler.configuration.sequences
     {
       explain()
-      return dismissLeavers()
+      dismissLeavers()
+      return releaseRest(running)
     }
     begin(target, now: now)
+  }
+
+  /// A node is to give all memory back.
+  private mutating func release(_ node: NodeID) {
+    nodes[node]?.held = []
+    nodes[node]?.mayHoldMore = false
+    send(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 0))), to: node)
+  }
+
+  /// Nothing is to change: what nodes hold beyond the running placement, they give back.
+  private mutating func releaseRest(_ running: RunningPlacement) {
+    for id in nodes.keys.sorted() {
+      guard let node = nodes[id], node.isJoined, node.mayHoldMore else { continue }
+      let isMember = node.link != nil && running.members[id] == node.link
+      let share = isMember ? running.placement.pieces(of: id, facts: configuration.model.facts) : []
+      nodes[id]?.held = Set(share)
+      nodes[id]?.mayHoldMore = false
+      send(.release(EpochNotice(epoch: running.epoch)), to: id)
+    }
   }
 
   /// Says what is waited for, when that is not the placement that runs.
@@ -101,8 +121,7 @@ extension CoordinatorCore {
       }
       // Nothing runs: what is in memory is given back first.
       for node in nodes.keys.sorted() where nodes[node]?.isJoined == true {
-        nodes[node]?.held = []
-        send(.release(EpochNotice(epoch: PlacementEpoch(rawValue: epochCount))), to: node)
+        release(node)
       }
       running = nil
     }
@@ -141,6 +160,7 @@ extension CoordinatorCore {
     let newPrepareDeadline = now + configuration.timeouts.prepare
     nodes[node]?.prepareDeadline = newPrepareDeadline
     nodes[node]?.bytesDone = -1
+    nodes[node]?.mayHoldMore = true
     if let address = state.address, !wanted.allSatisfy(state.held.contains) {
       nodes[node]?.isServedWeights = true
       directives.append(.serveWeights(node, address))
@@ -247,7 +267,7 @@ extension CoordinatorCore {
     guard transition == nil else { return }
     let wanted = Set(desired.placement.nodes).union(running?.participants ?? [])
     for node in nodes.keys.sorted() where !wanted.contains(node) {
-      send(.release(EpochNotice(epoch: PlacementEpoch(rawValue: epochCount))), to: node)
+      release(node)
       if let link = nodes[node]?.link {
         links[link] = nil
         directives.append(.close(link))

@@ -163,6 +163,7 @@ extension CoordinatorCore {
       members[node] = nodes[node]?.link
       let newHeld = next.pieces(of: node, facts: configuration.model.facts)
       nodes[node]?.held = newHeld
+      nodes[node]?.mayHoldMore = false
     }
     running = RunningPlacement(placement: next, members: members)
     transition = nil

@@ -179,9 +179,16 @@ extension WorkerShell {
     send(.activated(Activated(epoch: running.epoch, hasKeyValues: !(running.imports?.isIncomplete ?? false))))
   }
 
-  /// The coordinator does not want anything of this worker for now: the memory goes back.
-  func release() {
+  /// The coordinator wants nothing of this worker for now but the placement of that epoch, if that is running: all other
+  /// memory goes back.
+  func release(keeping epoch: PlacementEpoch) {
     preparing = nil
+    // What is still being loaded is not wanted any more either.
+    shareRequests += 1
+    if let running, running.epoch == epoch {
+      held = running.share.pieces
+      return shelf.put(held.values)
+    }
     endPlacement()
     held = [:]
     shelf.put([])

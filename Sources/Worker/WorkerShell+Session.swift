@@ -27,7 +27,7 @@ extension WorkerShell {
     case .activate(let notice): activate(notice)
     case .moveKeyValues(let notice): exportKeyValues(notice.epoch)
     case .nodeLost(let loss): nodeLost(loss)
-    case .release: release()
+    case .release(let notice): release(keeping: notice.epoch)
     case .useRequest: reportUse()
     case .step(let start): begin(start, under: epoch)
     case .countersRequest: send(.counters(processCounters() - session.earlierTraffic))
