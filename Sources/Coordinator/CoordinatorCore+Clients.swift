@@ -11,6 +11,8 @@ struct ClientState {
   /// Its own jobs, which end with it, and the durable ones that it listens to; with its numbers for them.
   var jobs: [JobID: UInt64] = [:]
   var attached: [JobID: UInt64] = [:]
+  /// How many tokens it has of jobs of which it has heard more than this coordinator knows again so far.
+  var known: [JobID: Int] = [:]
 
   /// Clients at a time.
   static let countLimit = 256
@@ -92,7 +94,7 @@ extension CoordinatorCore {
     }
     if submission.isDurable { return submitDurable(submission, link, now: now) }
     clientJobCount += 1
-    // Jobs of this process count from 1 on, durable ones too; those of clients are kept apart from them.
+    // Durable jobs count from 1 on, those of this process from 1 << 49.
     let id = JobID(rawValue: 1 << 48 | clientJobCount)
     clients[link]?.jobs[id] = submission.request
     submit(id, JobRequest(submission), listener: .client(link, request: submission.request), now: now)
@@ -112,6 +114,9 @@ extension CoordinatorCore {
       message = .submitted(
         Submitted(request: request, job: id.rawValue, seed: seed, promptTokens: promptTokens))
     case .tokens(let tokens):
+      if let known = clients[link]?.known[id], !tokens.tokens.isEmpty, let job = jobs[id], job.tokens.count <= known {
+        return
+      }
       let generated = zip(tokens.tokens, tokens.logProbabilities).map {
         GeneratedToken(token: $0, logProbability: $1)
       }
@@ -132,6 +137,7 @@ extension CoordinatorCore {
   private mutating func forget(_ id: JobID, _ link: LinkID) {
     clients[link]?.jobs[id] = nil
     clients[link]?.attached[id] = nil
+    clients[link]?.known[id] = nil
   }
 }
 

@@ -181,6 +181,8 @@ extension CoordinatorCore {
     if let job = jobs[id], job.stored != nil {
       let listener = JobListener.client(link, request: attach.request)
       clients[link]?.attached[id] = attach.request
+      // Before a crash it may have heard tokens that were not written down; they are generated again, but told once.
+      clients[link]?.known[id] = attach.tokenCount > job.tokens.count ? attach.tokenCount : nil
       replay(id, prompt: job.promptTokens, seed: job.seed, job.tokens, job.logProbabilities, attach, listener)
       jobs[id]?.listeners.append(listener)
     } else if let job = durable.ended[id] {
