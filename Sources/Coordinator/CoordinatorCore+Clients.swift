@@ -92,7 +92,7 @@ extension CoordinatorCore {
     }
     if submission.isDurable { return submitDurable(submission, link, now: now) }
     clientJobCount += 1
-    // Jobs of this process count from 1 on, durable ones too; those of clients are kept apart from them.
+    // Durable jobs count from 1 on, those of this process from 1 << 49.
     let id = JobID(rawValue: 1 << 48 | clientJobCount)
     clients[link]?.jobs[id] = submission.request
     submit(id, JobRequest(submission), listener: .client(link, request: submission.request), now: now)

@@ -181,6 +181,7 @@ extension CoordinatorCore {
     nodes[node]?.held = []
     // The first look makes the transport begin to count.
     if let link = nodes[node]?.link, let sample = vitals(node, link) { nodes[node]?.watch.count(sample, at: now) }
+    nodes[node]?.mayHoldMore = true
     directives.append(.report(.joined(node, welcome.capabilities)))
     mustPlan = true
   }

@@ -72,7 +72,11 @@ extension CoordinatorCore {
 
   private mutating func head(for target: Placement, now: ContinuousClock.Instant) {
     if let transition {
-      if transition.target.hasSameShape(as: target, facts: configuration.model.facts) { return explain() }
+      if transition.target.hasSameShape(as: target, facts: configuration.model.facts),
+        transition.sequences == desired.sequences
+      {
+        return explain()
+      }
       abandonTransition()
     }
     if let running, !running.isBroken, !running.isStale,
@@ -80,9 +84,29 @@ extension CoordinatorCore {
       desired.sequences == scheduler.configuration.sequences
     {
       explain()
-      return dismissLeavers()
+      dismissLeavers()
+      return releaseRest(running)
     }
     begin(target, now: now)
+  }
+
+  /// A node is to give all memory back.
+  private mutating func release(_ node: NodeID) {
+    nodes[node]?.held = []
+    nodes[node]?.mayHoldMore = false
+    send(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 0))), to: node)
+  }
+
+  /// Nothing is to change: what nodes hold beyond the running placement, they give back.
+  private mutating func releaseRest(_ running: RunningPlacement) {
+    for id in nodes.keys.sorted() {
+      guard let node = nodes[id], node.isJoined, node.mayHoldMore else { continue }
+      let isMember = node.link != nil && running.members[id] == node.link
+      let share = isMember ? running.placement.pieces(of: id, facts: configuration.model.facts) : []
+      nodes[id]?.held = Set(share)
+      nodes[id]?.mayHoldMore = false
+      send(.release(EpochNotice(epoch: running.epoch)), to: id)
+    }
   }
 
   /// Says what is waited for, when that is not the placement that runs.
@@ -130,7 +154,7 @@ extension CoordinatorCore {
       releaseAll()
     }
     let first = waves.removeFirst()
-    prepare(first, rest: waves, now: now)
+    prepare(first, rest: waves, sequences: desired.sequences, now: now)
     explain()
   }
 
@@ -142,15 +166,14 @@ extension CoordinatorCore {
 
   /// Nothing runs and nothing can go on from what did: all memory is given back, so that there is room.
   private mutating func releaseAll() {
-    for node in nodes.keys.sorted() where nodes[node]?.isJoined == true {
-      nodes[node]?.held = []
-      send(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 0))), to: node)
-    }
+    for node in nodes.keys.sorted() where nodes[node]?.isJoined == true { release(node) }
     running = nil
   }
 
   /// Tells every node that has a part in a placement, or in the one that runs, to get ready for it.
-  mutating func prepare(_ placement: Placement, rest: [Placement], now: ContinuousClock.Instant) {
+  mutating func prepare(
+    _ placement: Placement, rest: [Placement], sequences: Int, now: ContinuousClock.Instant
+  ) {
     let leaving = (running?.participants ?? []).filter { nodes[$0]?.isJoined == true }
     let names = placement.nodes + leaving.filter { placement.index(of: $0) == nil }.sorted()
     epochCount += 1
@@ -163,11 +186,11 @@ extension CoordinatorCore {
       return
     }
     transition = PlacementTransition(
-      current: PlacementSwitch(to: next, involved: involved), rest: rest, moves: moves(to: next))
-    for node in involved.sorted() { order(next, from: node, now: now) }
+      current: PlacementSwitch(to: next, involved: involved), rest: rest, sequences: sequences, moves: moves(to: next))
+    for node in involved.sorted() { order(next, from: node, sequences: sequences, now: now) }
   }
 
-  private mutating func order(_ next: Placement, from node: NodeID, now: ContinuousClock.Instant) {
+  private mutating func order(_ next: Placement, from node: NodeID, sequences: Int, now: ContinuousClock.Instant) {
     guard let index = next.index(of: node), let state = nodes[node] else { return }
     let wanted = next.pieces(for: index, facts: configuration.model.facts)
     let pieces = wanted.compactMap { piece in
@@ -177,6 +200,7 @@ extension CoordinatorCore {
     let newPrepareDeadline = now + configuration.timeouts.prepare
     nodes[node]?.prepareDeadline = newPrepareDeadline
     nodes[node]?.bytesDone = -1
+    nodes[node]?.mayHoldMore = true
     if let address = state.address, !wanted.allSatisfy(state.held.contains) {
       nodes[node]?.isServedWeights = true
       directives.append(.serveWeights(node, address))
@@ -185,7 +209,7 @@ extension CoordinatorCore {
     let prepare = Prepare(
       model: configuration.model.id, headerDigest: configuration.model.header.digest,
       headerByteCount: configuration.model.header.byteCount, kvType: configuration.kvType,
-      combine: configuration.combine, context: configuration.context, sequences: desired.sequences,
+      combine: configuration.combine, context: configuration.context, sequences: sequences,
       subBatchRows: configuration.subBatchRows, node: index, placement: next, addresses: addresses, pieces: pieces,
       moves: moves)
     send(.prepare(prepare), to: node)
@@ -286,7 +310,7 @@ extension CoordinatorCore {
     guard transition == nil else { return }
     let wanted = Set(desired.placement.nodes).union(running?.participants ?? [])
     for node in nodes.keys.sorted() where !wanted.contains(node) {
-      send(.release(EpochNotice(epoch: PlacementEpoch(rawValue: epochCount))), to: node)
+      release(node)
       if let link = nodes[node]?.link {
         links[link] = nil
         directives.append(.close(link))

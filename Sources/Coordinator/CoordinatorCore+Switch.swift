@@ -37,6 +37,7 @@ extension CoordinatorCore {
     let sentence = "the worker \(name) could not get ready: \(failure.sentence)"
     if isStrictStart { return failCluster(CoordinatorError(.prepareFailed, node: node, sentence), now: now) }
     stopServingWeights(node)
+    nodes[node]?.held = []
     giveUp(on: node, sentence, now: now)
   }
 
@@ -81,32 +82,19 @@ extension CoordinatorCore {
   mutating func breakUp() {
     running?.isBroken = true
     running?.hasKeyValues = false
+    // Who has switched has dropped what it held before; what is in memory after all is found there.
+    for node in transition?.current.involved ?? [] { nodes[node]?.held = [] }
     interruptSteps()
   }
 
-  /// Gives up the change that is under way; what runs, runs on, and what was loaded beside it is given back.
+  /// Gives up the change that is under way; what runs, runs on. What was loaded beside it is given back
+  /// when nothing more is to change.
   mutating func abandonTransition() {
-    guard let change = transition else { return }
+    guard transition != nil else { return }
     transition = nil
     for node in nodes.keys.sorted() {
       nodes[node]?.prepareDeadline = nil
       stopServingWeights(node)
-    }
-    guard let running, !running.isBroken else { return }
-    for node in change.current.involved.sorted() where nodes[node]?.isJoined == true {
-      let kept = running.placement.pieces(of: node, facts: configuration.model.facts)
-      nodes[node]?.held.formIntersection(kept)
-      send(.release(EpochNotice(epoch: running.epoch)), to: node)
-    }
-  }
-
-  /// Nodes without a part in what runs give back what they were given for a change that was given up.
-  private mutating func releaseIdle() {
-    guard let running else { return }
-    let busy = Set(running.participants)
-    for node in nodes.keys.sorted() where !busy.contains(node) && nodes[node]?.held.isEmpty == false {
-      nodes[node]?.held = []
-      send(.release(EpochNotice(epoch: running.epoch)), to: node)
     }
   }
 
@@ -173,19 +161,18 @@ extension CoordinatorCore {
     let keepsKeyValues = change.current.hasKeyValues && hasAllKeyValues(next, moved: change.movesKeyValues)
     if keepsKeyValues { scheduler.reopen() } else { scheduler.rebuild() }
     scheduler.setStageCount(next.stages.count)
-    if change.rest.isEmpty, desired.sequences != scheduler.configuration.sequences {
-      scheduler.resize(sequences: desired.sequences)
-    }
+    // What the nodes have made room for; an edit since then comes with the next switch.
+    if change.sequences != scheduler.configuration.sequences { scheduler.resize(sequences: change.sequences) }
     var members: [NodeID: LinkID] = [:]
     for node in change.current.involved {
       members[node] = nodes[node]?.link
       let newHeld = next.pieces(of: node, facts: configuration.model.facts)
       nodes[node]?.held = newHeld
+      nodes[node]?.mayHoldMore = false
     }
     running = RunningPlacement(placement: next, members: members)
     transition = nil
     mustPlan = true
-    releaseIdle()
     let pause = change.quietSince.map { now - $0 } ?? .zero
     directives.append(
       .report(
@@ -196,7 +183,7 @@ extension CoordinatorCore {
       waitingFor = nil
       return
     }
-    prepare(change.rest[0], rest: Array(change.rest.dropFirst()), now: now)
+    prepare(change.rest[0], rest: Array(change.rest.dropFirst()), sequences: change.sequences, now: now)
   }
 
   private mutating func announceReady(_ placement: Placement) {

@@ -22,7 +22,7 @@ extension CoordinatorCore {
       if let time = node.prepareDeadline { times.append(time) }
       if let time = node.unfitUntil { times.append(time) }
     }
-    if case .starting = phase, transition == nil { times.append(startedAt + configuration.timeouts.reach) }
+    if case .starting = phase, transition == nil, !hasWaited { times.append(startedAt + configuration.timeouts.reach) }
     if let change = transition {
       if let time = change.deadline { times.append(time) }
       if change.current.phase == .ready, let since = change.quietSince {
@@ -113,10 +113,12 @@ extension CoordinatorCore {
 
   /// A strict start has its time.
   private mutating func checkStart(now: ContinuousClock.Instant) {
-    guard case .starting = phase, now >= startedAt + configuration.timeouts.reach, transition == nil else { return }
+    guard case .starting = phase, now >= startedAt + configuration.timeouts.reach, transition == nil, !hasWaited
+    else { return }
     let missing = nodes.keys.sorted().first { nodes[$0]?.isJoined != true && isNeeded($0) }
     guard let missing, let state = nodes[missing] else { return }
     guard configuration.bringUp == .strict else {
+      hasWaited = true
       mustPlan = true
       return
     }

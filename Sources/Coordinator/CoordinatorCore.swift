@@ -58,6 +58,8 @@ struct CoordinatorCore {
   var epochCount: UInt32 = 0
   /// Until when keys and values are computed again rather than moved, after a link was too slow for them.
   var mayMoveAfter: ContinuousClock.Instant?
+  /// The time for all nodes to come at the start is over.
+  var hasWaited = false
 
   // Steps and jobs.
   var scheduler: Scheduler

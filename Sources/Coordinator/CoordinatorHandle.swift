@@ -34,7 +34,8 @@ public final class CoordinatorHandle: JobSubmitting {
 
   @discardableResult
   public func submit(_ request: JobRequest, sink: @escaping JobSink) -> JobID {
-    let id = JobID(rawValue: jobCount.add(1, ordering: .relaxed).newValue)
+    // Durable jobs count from 1 on, those of clients from 1 << 48.
+    let id = JobID(rawValue: 1 << 49 | jobCount.add(1, ordering: .relaxed).newValue)
     if !mailbox.post(.submit(id, request, sink)) {
       sink(.failed(CoordinatorError(.busy, "the coordinator takes no more jobs (too many are waiting, or it stops)")))
     }

@@ -30,6 +30,9 @@ struct NodeState {
   var capabilities: NodeCapabilities?
   /// Pieces that it has in memory, as far as is known.
   var held: Set<PieceID> = []
+  /// Whether it may hold more than the running placement gives it: after a change that was given up, or an earlier
+  /// coordinator's.
+  var mayHoldMore = false
   /// Until when it must have got on with its weights.
   var prepareDeadline: ContinuousClock.Instant?
   var bytesDone = -1

@@ -7,6 +7,8 @@ struct PlacementTransition {
   var current: PlacementSwitch
   /// Placements to go through after the current one; the last is what is headed for.
   var rest: [Placement]
+  /// Sequences for which the nodes make room.
+  let sequences: Int
   /// Layers whose host changes while both hosts are there.
   let moves: [KeyValueMove]
   /// Whether their keys and values go along; decided when the switch begins.

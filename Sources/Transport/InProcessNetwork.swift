@@ -1,4 +1,4 @@
-import Tensors
+public import Tensors
 public import Wire
 import Synchronization
 
@@ -13,6 +13,18 @@ public struct InProcessPacket: Sendable {
   public let number: UInt64
   let bytes: [UInt8]
   let route: InProcessRoute
+
+  /// The same as if it had been sent under another placement.
+  fileprivate func under(_ epoch: PlacementEpoch) -> InProcessPacket {
+    let forged = bytes.withUnsafeBytes { bytes in
+      FrameHeader(
+        type: header.type, flags: header.flags, epoch: epoch, term: header.term, stream: header.stream,
+        payload: UnsafeRawBufferPointer(rebasing: bytes[FrameHeader.byteCount...]))
+    }
+    return InProcessPacket(
+      plane: plane, source: source, destination: destination, header: forged, number: number, bytes: bytes,
+      route: route)
+  }
 }
 
 /// Where a packet goes.
@@ -64,10 +76,16 @@ public final class InProcessNetwork: Sendable {
   public var held: [InProcessPacket] { state.withLock { $0.held } }
 
   /// Delivers a packet that was held back; nothing happens when it is not among them, or its connection is gone.
-  public func release(_ packet: InProcessPacket) {
+  /// - Parameters:
+  ///   - epoch: the placement that its header is to name instead of its own; nil leaves it as it is.
+  ///   - isTwice: whether it is delivered twice.
+  public func release(_ packet: InProcessPacket, epoch: PlacementEpoch? = nil, isTwice: Bool = false) {
     change { state in
       guard let index = state.held.firstIndex(where: { $0.number == packet.number }) else { return }
-      state.deliver(state.held.remove(at: index))
+      var packet = state.held.remove(at: index)
+      if let epoch { packet = packet.under(epoch) }
+      state.deliver(packet)
+      if isTwice { state.deliver(packet) }
     }
   }
 

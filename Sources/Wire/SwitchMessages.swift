@@ -46,8 +46,8 @@ public struct Activated: WireMessage {
   }
 }
 
-/// Names a placement, from coordinator to worker: in `release` the newest one (end what runs and what is prepared, and give
-/// its memory back), in `moveKeyValues` the one that all have switched to (send what is to move).
+/// Names a placement, from coordinator to worker: in `release` the one that goes on where it runs (all else
+/// ends, and its memory goes back; 0 for none), in `moveKeyValues` the one that all have switched to (send what is to move).
 public struct EpochNotice: WireMessage {
   public let epoch: PlacementEpoch
 

@@ -127,6 +127,20 @@ public struct ModelRecipe: Sendable, Hashable {
 }
 
 extension ModelRecipe {
+  /// As small as models get, for thousands of simulations.
+  public static var tiny: ModelRecipe {
+    var recipe = ModelRecipe(name: "tiny")
+    recipe.hidden = 32
+    recipe.heads = 2
+    recipe.keyValueHeads = 1
+    recipe.headSize = 16
+    recipe.experts = 5
+    recipe.expertWidth = 32
+    recipe.context = 128
+    recipe.seed = 4
+    return recipe
+  }
+
   /// Quarter-size blocks throughout; a prime number of experts.
   public static var small: ModelRecipe {
     var recipe = ModelRecipe(name: "small")

@@ -9,8 +9,13 @@ extension Placement {
   /// A placement drawn at random: one to three stages over one to five nodes, shares as uneven as chance makes them,
   /// about a third of the experts on two nodes, at times nodes that hold nothing.
   public init(random: inout SeededRandom, spec: ModelSpec) {
+    self.init(random: &random, spec: spec, nodes: Array(Self.nodeNames.prefix(random.next(in: 1...5))))
+  }
+
+  /// Likewise over all of these nodes.
+  public init(random: inout SeededRandom, spec: ModelSpec, nodes: [NodeID]) {
     let layers = spec.hyperparameters.layerCount
-    let count = random.next(in: 1...5)
+    let count = nodes.count
     let stageCount = random.next(in: 1...min(3, layers))
     var start = 0
     var stages: [StagePlacement] = []
@@ -24,7 +29,7 @@ extension Placement {
       start = end
     }
     self.init(
-      epoch: PlacementEpoch(rawValue: 1), nodes: Array(Self.nodeNames.prefix(count)), stages: stages)
+      epoch: PlacementEpoch(rawValue: 1), nodes: nodes, stages: stages)
   }
 
   private static func holdings(_ experts: Int, nodes: Int, _ random: inout SeededRandom) -> [ExpertHolding] {

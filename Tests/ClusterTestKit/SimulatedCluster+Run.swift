@@ -18,7 +18,7 @@ extension SimulatedCluster {
     var idleTurns = 0
     for _ in 0..<Self.turnsMax {
       if condition() { return }
-      let count = workers.count + coordinators.count + 1
+      let count = participantCount
       idleTurns = takeTurn(random.next(below: count)) ? 0 : idleTurns + 1
       guard idleTurns > 2 * count else { continue }
       if sweep() {
@@ -53,11 +53,43 @@ extension SimulatedCluster {
     while sweep() {}
   }
 
+  /// Lives on until a time, in an order drawn from the seed, and then for some turns more, in the middle of whatever
+  /// happens then.
+  public func live(until end: Duration, turns: Int = 0) throws {
+    try live { self.wait(atMost: end) }
+    if elapsed < end { elapsed = end }
+    for _ in 0..<turns { _ = takeTurn(random.next(below: participantCount)) }
+  }
+
+  /// Lives on until nobody has anything to do for now and `isQuiet` holds.
+  /// - Returns: false when that is not so by `end`, or nothing is to happen any more.
+  public func settle(by end: Duration, _ isQuiet: () -> Bool) throws -> Bool {
+    var hasSettled = false
+    try live {
+      hasSettled = isQuiet()
+      return !hasSettled && self.wait(atMost: end)
+    }
+    return hasSettled
+  }
+
+  /// Gives everyone turns; `goOn` is asked whenever nobody has anything to do.
+  private func live(_ goOn: () -> Bool) throws {
+    var idleTurns = 0
+    for _ in 0..<Self.turnsMax {
+      let count = participantCount
+      idleTurns = takeTurn(random.next(below: count)) ? 0 : idleTurns + 1
+      guard idleTurns > count else { continue }
+      idleTurns = 0
+      if !sweep(), !goOn() { return }
+    }
+    throw SimulationError(description: "no end after \(Self.turnsMax) turns (\(options))")
+  }
+
   /// Everyone in turn; whether anybody did anything.
   private func sweep() -> Bool {
     var hasWorked = net.releaseOne(isCertain: true)
     if state.writeOne(true) { hasWorked = true }
-    for turn in 0..<workers.count + coordinators.count where takeTurn(turn) { hasWorked = true }
+    for turn in 0..<participantCount - 1 where takeTurn(turn) { hasWorked = true }
     return hasWorked
   }
 
@@ -70,15 +102,20 @@ extension SimulatedCluster {
       return hasWorked
     }
     let index = turn - workers.count
-    guard index < coordinators.count else { return state.writeOne(random.next(below: 2) == 0) || net.releaseOne() }
-    return coordinators[index].shell.advance(now: now)
+    if index < coordinators.count { return coordinators[index].shell.advance(now: now) }
+    if index < coordinators.count + clients.count { return clients[index - coordinators.count].advance() }
+    return state.writeOne(random.next(below: 2) == 0) || net.releaseOne()
   }
+
+  /// All that have turns: processes, clients, and the network with the disk.
+  private var participantCount: Int { workers.count + coordinators.count + clients.count + 1 }
 
   /// Moves the clock on to the next deadline; false when there is none (or none before `end`).
   private func wait(atMost end: Duration? = nil) -> Bool {
     let alive = workers.filter { !hung.contains($0.node) }
     let deadlines = alive.compactMap(\.shell.nextDeadline) + coordinators.compactMap(\.shell.nextDeadline)
-    guard let next = deadlines.min() else { return false }
+    let arrival = net.faults.isFrozen ? nil : net.nextArrival.map { start + $0 }
+    guard let next = (deadlines + [arrival].compactMap { $0 }).min() else { return false }
     let time = max(elapsed, next - start)
     if let end, time > end { return false }
     elapsed = time

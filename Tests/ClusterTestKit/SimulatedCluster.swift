@@ -27,6 +27,8 @@ public final class SimulatedCluster {
   public internal(set) var workers: [SimulatedWorker] = []
   /// All that were started and not killed; the last one takes the jobs.
   public internal(set) var coordinators: [SimulatedCoordinator] = []
+  /// Clients that submit durable jobs.
+  public private(set) var clients: [SimulatedClient] = []
   /// What coordinators keep from one start to the next.
   public let state = SimulatedState()
   /// Bytes of weights that workers got from each other.
@@ -36,11 +38,16 @@ public final class SimulatedCluster {
   let net: FaultyNetwork
   let clock = SimulatedClock()
   let peers = SimulatedPeers()
+  /// What workers keep from one process to the next.
+  private var stores: [NodeID: SimulatedStore] = [:]
   var random: SeededRandom
   let start = ContinuousClock.now
   /// Since the start, by the simulation's clock.
   public internal(set) var elapsed = Duration.zero {
-    didSet { clock.set(now) }
+    didSet {
+      clock.set(now)
+      net.setNow(elapsed)
+    }
   }
   /// Jobs of all coordinators.
   public internal(set) var jobs: [SimulatedJob] = []
@@ -58,6 +65,9 @@ public final class SimulatedCluster {
     startCoordinator(term: 1)
   }
 
+  /// Names of all nodes that were ever to be.
+  public var allNodes: [NodeID] { options.placement.nodes + options.otherNodes }
+
   /// The simulation's time.
   public var now: ContinuousClock.Instant { start + elapsed }
   /// The newest coordinator.
@@ -69,7 +79,8 @@ public final class SimulatedCluster {
   // MARK: - Processes
 
   /// Starts a worker process, also again after `kill`.
-  public func startWorker(_ node: NodeID) throws {
+  /// - Parameter keepsStore: whether it finds what an earlier process of it had in a store in memory.
+  public func startWorker(_ node: NodeID, keepsStore: Bool = true) throws {
     let index = (options.placement.nodes + options.otherNodes).firstIndex(of: node) ?? 0
     let wanted = options.kernels[index % options.kernels.count]
     let kernels = try Kernels.select(Kernels.available.contains(wanted) ? wanted : .scalar)
@@ -79,10 +90,18 @@ public final class SimulatedCluster {
       sources = [weights]
       store = try folder.map { try ShardStore(directory: "\($0)/\(node)") }
     }
+    var memoryStore: SimulatedStore?
+    if case .simulatedStores = options.weights {
+      let kept = (keepsStore ? stores[node] : nil) ?? SimulatedStore(model)
+      stores[node] = kept
+      memoryStore = kept
+      sources = [weights]
+    }
     workers.append(
       SimulatedWorker(
         node, network: net.network, kernels: kernels, threads: options.threads[index % options.threads.count],
-        memory: options.memory[node], sources: sources, store: store, clock: clock, peers: peers))
+        memory: options.memory[node], sources: sources, store: store, memoryStore: memoryStore, clock: clock,
+        peers: peers))
   }
 
   /// Stops the engine's thread of a worker, as a bug or a dying disk does; its system goes on answering.
@@ -91,9 +110,16 @@ public final class SimulatedCluster {
     worker(node)?.pulse.isWorking = true
   }
 
-  /// Kills a worker process.
+  /// Lets the engine's thread of a worker go on.
+  public func resume(_ node: NodeID) { hung.remove(node) }
+
+  /// Kills a worker process. What it had on its way is lost.
   public func kill(_ node: NodeID) {
     hung.remove(node)
+    guard worker(node) != nil else { return }
+    for other in workers.map(\.node.rawValue) + coordinators.map(\.name) where other != node.rawValue {
+      net.cut(other, node.rawValue, keepApart: false)
+    }
     workers.removeAll { worker in
       guard worker.node == node else { return false }
       worker.die()
@@ -107,7 +133,7 @@ public final class SimulatedCluster {
   ///   - placement: what it wishes for; by default the options', or what was accepted last.
   public func startCoordinator(term: UInt32, cluster: UInt64 = 1, placement: Placement? = nil) {
     coordinatorCount += 1
-    let wished = placement ?? state.topology ?? options.placement
+    let wished = placement.map { desired($0) } ?? state.topology ?? desired(options.placement)
     let configuration = configuration(term: term, cluster: cluster, wished)
     coordinators.append(
       SimulatedCoordinator(
@@ -117,13 +143,17 @@ public final class SimulatedCluster {
 
   /// Saves another topology, as an operator does.
   public func edit(_ placement: Placement, sequences: Int? = nil) {
-    coordinator.handle.edited(.accepted(desired(placement, sequences: sequences)))
-    state.offer(placement)
+    let source = state.offer { desired(placement, sequences: sequences, source: $0) }
+    coordinator.handle.edited(.accepted(source))
   }
+
+  /// Saves a topology that is wrong in itself.
+  public func refuseEdit(_ reason: String) { coordinator.handle.edited(.refused(reason)) }
 
   /// Kills a coordinator process, the newest one unless said otherwise; its open jobs are never heard of again.
   public func killCoordinator(_ name: String? = nil) {
-    let name = name ?? coordinator.name
+    guard let name = name ?? coordinators.last?.name else { return }
+    for other in workers.map(\.node.rawValue) + clients.map(\.name) { net.cut(name, other, keepApart: false) }
     coordinators.removeAll { coordinator in
       guard coordinator.name == name else { return false }
       coordinator.die()
@@ -132,7 +162,18 @@ public final class SimulatedCluster {
     jobs.removeAll { $0.coordinator == name && !$0.hasEnded }
   }
 
-  private func configuration(term: UInt32, cluster: UInt64, _ placement: Placement) -> CoordinatorConfiguration {
+  /// Lets nothing arrive between two names for a while, and nothing be lost.
+  public func stall(_ first: String, _ second: String, for time: Duration) {
+    net.stall(first, second, until: elapsed + time)
+  }
+
+  /// Lets everything on its way arrive.
+  public func endStalls() { net.endStalls() }
+
+  /// Rewrites the epoch in the headers of packets that arrive, for tests of the tests.
+  public func setForge(_ forge: (@Sendable (PacketRecord) -> PlacementEpoch?)?) { net.setForge(forge) }
+
+  private func configuration(term: UInt32, cluster: UInt64, _ wished: DesiredCluster) -> CoordinatorConfiguration {
     var pieces: [PieceID: PieceDescription] = [:]
     for piece in model.descriptions(model.manifest.entries.map(\.id)) { pieces[piece.piece] = piece }
     var configuration = CoordinatorConfiguration(
@@ -142,7 +183,7 @@ public final class SimulatedCluster {
         id: model.manifest.modelID, header: model.header, tokenizer: model.tokenizer,
         vocabularySize: model.spec.hyperparameters.vocabularySize, facts: ModelFacts(model.spec),
         sizes: ModelSizes(model.spec, keyValueType: options.kvType), pieces: pieces),
-      desired: desired(placement), kvType: options.kvType, combine: options.combine,
+      desired: wished, kvType: options.kvType, combine: options.combine,
       context: options.context, prefillChunk: options.prefillChunk, subBatchRows: options.subBatchRows)
     configuration.bringUp = options.bringUp
     if options.isDurable {
@@ -154,11 +195,13 @@ public final class SimulatedCluster {
     return configuration
   }
 
-  private func desired(_ placement: Placement, sequences: Int? = nil) -> DesiredCluster {
+  private func desired(
+    _ placement: Placement, sequences: Int? = nil, source: [UInt8] = []
+  ) -> DesiredCluster {
     let nodes = placement.nodes.map {
       NodePlan(id: $0, address: SimulatedWorker.address(of: $0), memoryBytes: options.memory[$0])
     }
-    return DesiredCluster(placement: placement, nodes: nodes, sequences: sequences ?? options.sequences)
+    return DesiredCluster(placement: placement, nodes: nodes, sequences: sequences ?? options.sequences, source: source)
   }
 
   // MARK: - Jobs
@@ -174,6 +217,15 @@ public final class SimulatedCluster {
 
   /// Asks the newest coordinator to end a job.
   public func cancel(_ job: SimulatedJob) { coordinator.handle.cancel(job.id) }
+
+  /// A client of coordinators that keep durable jobs; it has to be told to `connect`.
+  /// - Parameter listens: whether it attaches to every job that it has submitted.
+  public func startClient(listens: Bool) -> SimulatedClient {
+    let client = SimulatedClient(
+      "\(FaultyNetwork.clientPrefix)-\(clients.count + 1)", network: net.network, listens: listens)
+    clients.append(client)
+    return client
+  }
 
   // MARK: - Network
 

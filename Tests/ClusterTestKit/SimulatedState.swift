@@ -1,4 +1,4 @@
-public import Cluster
+import Cluster
 public import Coordinator
 public import JobStore
 import Synchronization
@@ -15,9 +15,9 @@ public final class SimulatedState: JobJournal, Sendable {
     var disk = SimulatedDisk()
     var journal: Journal?
     var waiting: [Request] = []
-    var topology: Placement?
-    /// Offered, and accepted when `keepTopology` says so.
-    var offered: Placement?
+    var topology: DesiredCluster?
+    /// All that were ever saved; `DesiredCluster.source` is the index.
+    var offered: [DesiredCluster] = []
     /// Entries that are left out, for tests of the tests.
     var isForgotten: (@Sendable (JournalEntry) -> Bool)?
   }
@@ -26,10 +26,17 @@ public final class SimulatedState: JobJournal, Sendable {
 
   init() {}
 
-  /// The placement that was accepted last.
-  public var topology: Placement? { state.withLock { $0.topology } }
+  /// The topology that was accepted last.
+  public var topology: DesiredCluster? { state.withLock { $0.topology } }
 
-  func offer(_ placement: Placement) { state.withLock { $0.offered = placement } }
+  /// A topology is saved.
+  /// - Parameter make: makes it with the bytes of its file, which here are only its number.
+  func offer(_ make: ([UInt8]) -> DesiredCluster) -> DesiredCluster {
+    let number = state.withLock { $0.offered.count }
+    let cluster = make([UInt8(number >> 8), UInt8(number & 255)])
+    state.withLock { $0.offered.append(cluster) }
+    return cluster
+  }
 
   /// From now on entries that the rule picks are lost on the way to the disk, though it says otherwise.
   public func setForgotten(_ rule: (@Sendable (JournalEntry) -> Bool)?) { state.withLock { $0.isForgotten = rule } }
@@ -39,7 +46,8 @@ public final class SimulatedState: JobJournal, Sendable {
   }
 
   public func keepTopology(_ bytes: [UInt8]) {
-    state.withLock { $0.topology = $0.offered ?? $0.topology }
+    guard bytes.count == 2 else { return }
+    state.withLock { $0.topology = $0.offered[Int(bytes[0]) << 8 | Int(bytes[1])] }
   }
 
   public func flush() { while writeOne(true) {} }

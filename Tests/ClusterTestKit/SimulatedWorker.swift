@@ -22,7 +22,8 @@ public final class SimulatedWorker {
 
   init(
     _ node: NodeID, network: InProcessNetwork, kernels: Kernels, threads: Int, memory: Int?,
-    sources: [any PieceSource], store: ShardStore?, clock: SimulatedClock, peers: SimulatedPeers
+    sources: [any PieceSource], store: ShardStore?, memoryStore: SimulatedStore?, clock: SimulatedClock,
+    peers: SimulatedPeers
   ) {
     self.node = node
     let mailbox = Mailbox<WorkerEvent>(capacity: 1 << 16)
@@ -33,11 +34,14 @@ public final class SimulatedWorker {
     }
     data = InProcessDataPlane(network: network, node: node)
     let all = (store.map { [StoreSource($0)] } ?? []) + sources
+    let own: [any PieceSource] = memoryStore.map { [$0] } ?? []
     let loader = ShareLoader(
       arena: arena, store: store, isInline: true,
       sources: { request in
-        guard let pieces = request.peers, let last = all.last, last.origin == .network else { return all }
-        return all.dropLast() + [SimulatedPeerSource(pieces, peers), last]
+        guard let pieces = request.peers, let last = all.last, last.origin == .network else { return own + all }
+        let far: [any PieceSource] = [SimulatedPeerSource(pieces, peers), last]
+        guard let memoryStore else { return all.dropLast() + far }
+        return own + all.dropLast() + far.map { StoringSource($0, memoryStore) }
       }, warning: { _ in })
     var configuration = WorkerConfiguration(
       name: node, kernels: kernels, threads: threads, memoryLimit: memory, store: store, pulse: pulse)
@@ -46,7 +50,7 @@ public final class SimulatedWorker {
     shell = WorkerShell(
       configuration: configuration,
       control: TamperedControlPlane(plane: control, tampering: tampering),
-      data: TamperedDataPlane(data, tampering), loader: loader, arena: arena, mailbox: mailbox,
+      data: TamperedDataPlane(data, tampering, clock), loader: loader, arena: arena, mailbox: mailbox,
       logger: Logger(label: node.rawValue) { _ in SwiftLogNoOpLogHandler() })
   }
 

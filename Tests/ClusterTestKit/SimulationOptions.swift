@@ -46,6 +46,8 @@ public struct SimulationOptions: Sendable, CustomStringConvertible {
     case modelFile
     /// From the coordinator; each worker keeps them in a folder of its own below this one, if there is one.
     case coordinator(storeFolder: String?)
+    /// From the coordinator and from each other; each worker keeps them in a store in memory.
+    case simulatedStores
   }
 
   public init(seed: UInt64, placement: Placement) {

@@ -14,7 +14,20 @@ public final class Tampering: Sendable {
   private struct State {
     var message: MessageChange?
     var payload: PayloadChange?
+    var isLost: FrameRule?
+    var again = 0
+    /// When rows of exchanges were sent first, the newest exchanges.
+    var exchanges: [Exchange: ContinuousClock.Instant] = [:]
   }
+
+  /// One exchange of a pass with other nodes.
+  private struct Exchange: Hashable {
+    let step: UInt64
+    let layerAndPass: UInt32
+  }
+
+  /// Whether a data frame is kept back.
+  public typealias FrameRule = @Sendable (FrameType) -> Bool
 
   private let state = Mutex(State())
 
@@ -24,6 +37,28 @@ public final class Tampering: Sendable {
   public func setMessageChange(_ change: MessageChange?) { state.withLock { $0.message = change } }
   /// Lies on the data plane from now on; nil for the truth.
   public func setPayloadChange(_ change: PayloadChange?) { state.withLock { $0.payload = change } }
+
+  /// Keeps back data frames from now on; nil for none.
+  public func setLost(_ rule: FrameRule?) { state.withLock { $0.isLost = rule } }
+
+  /// Parts of exchanges that were sent again, some time after the first ones.
+  public var resends: Int { state.withLock { $0.again } }
+
+  func isLost(_ type: FrameType) -> Bool {
+    let rule = state.withLock { $0.isLost }
+    return rule?(type) ?? false
+  }
+
+  /// Counts rows that go out some time after the first ones of their exchange: such as are sent again.
+  func count(_ step: UInt64, _ payload: UnsafeMutableRawBufferPointer, at now: ContinuousClock.Instant) {
+    guard payload.count >= 8 else { return }
+    let exchange = Exchange(step: step, layerAndPass: payload.loadUnaligned(as: UInt32.self))
+    state.withLock { state in
+      if state.exchanges.count > 512 { state.exchanges = [:] }
+      guard let first = state.exchanges[exchange] else { return state.exchanges[exchange] = now }
+      if now > first { state.again += 1 }
+    }
+  }
 
   func messages(for message: ControlMessage) -> [ControlMessage] {
     let change = state.withLock { $0.message }
@@ -56,10 +91,12 @@ struct TamperedControlPlane: ControlPlane {
 final class TamperedDataPlane: DataPlane {
   let plane: InProcessDataPlane
   private let tampering: Tampering
+  private let clock: SimulatedClock
 
-  init(_ plane: InProcessDataPlane, _ tampering: Tampering) {
+  init(_ plane: InProcessDataPlane, _ tampering: Tampering, _ clock: SimulatedClock) {
     self.plane = plane
     self.tampering = tampering
+    self.clock = clock
   }
 
   func configure(_ configuration: DataPlaneConfiguration) { plane.configure(configuration) }
@@ -69,8 +106,10 @@ final class TamperedDataPlane: DataPlane {
     _ type: FrameType, to peer: NodeIndex, flags: FrameHeader.Flags, stream: UInt64, payloadBytes: Int,
     fill: (UnsafeMutableRawBufferPointer) -> Void
   ) throws(TransportError) {
+    guard !tampering.isLost(type) else { return }
     try plane.send(type, to: peer, flags: flags, stream: stream, payloadBytes: payloadBytes) { payload in
       fill(payload)
+      if type == .dispatch { tampering.count(stream, payload, at: clock.now) }
       tampering.change(type, payload)
     }
   }

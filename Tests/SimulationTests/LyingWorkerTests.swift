@@ -72,7 +72,7 @@ import Wire
 
   /// Messages that are not the worker's to send.
   static let strange: [ControlMessage] = [
-    .activate(EpochNotice(epoch: PlacementEpoch(rawValue: 1))), .shutdown, .countersRequest,
+    .activate(Activate(epoch: PlacementEpoch(rawValue: 1), movesKeyValues: false)), .shutdown, .countersRequest,
     .stepResult(StepOutcome(step: StepID(rawValue: 1), results: [])),
     .peerLost(PeerLost(node: 17, sentence: "nobody")),
   ]
