@@ -130,15 +130,20 @@ extension CoordinatorCore {
       }
     }
     guard isComplete else { return false }
+    guard moveBytes(change) <= Double(DataLimits.backlogBytes / 4) else { return false }
     let rebuild = Double(scheduler.cachedPositions) / speed.rowsPerSecond
     return moveSeconds(change) < rebuild
   }
 
   private func moveSeconds(_ change: PlacementTransition) -> Double {
+    moveBytes(change) / PrefillSpeed.linkBytesPerSecond
+  }
+
+  private func moveBytes(_ change: PlacementTransition) -> Double {
     let bytes = change.moves.reduce(0) { sum, move in
       sum + move.layers.reduce(0) { $0 + configuration.model.sizes.keyValueBytes($1) }
     }
-    return Double(bytes) * Double(scheduler.cachedPositions) / PrefillSpeed.linkBytesPerSecond
+    return Double(bytes) * Double(scheduler.cachedPositions)
   }
 
   mutating func activated(_ node: NodeID, _ notice: Activated, now: ContinuousClock.Instant) {

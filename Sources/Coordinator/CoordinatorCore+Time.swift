@@ -87,6 +87,14 @@ extension CoordinatorCore {
       mustPlan = true
     }
     guard let time = state.prepareDeadline, now >= time else { return }
+    let sent = weightsSent(node)
+    if sent > state.weightsSent {
+      // One large piece on a slow link: it gets on, though no piece is complete.
+      nodes[node]?.weightsSent = sent
+      let newPrepareDeadline = now + configuration.timeouts.prepare
+      nodes[node]?.prepareDeadline = newPrepareDeadline
+      return
+    }
     let seconds = Int(configuration.timeouts.prepare.seconds)
     let sentence = "the worker \(state.name) did not get on with its weights for \(seconds) seconds"
     if isStrictStart { return failCluster(CoordinatorError(.prepareFailed, node: node, sentence), now: now) }
@@ -115,13 +123,11 @@ extension CoordinatorCore {
   private mutating func checkStart(now: ContinuousClock.Instant) {
     guard case .starting = phase, now >= startedAt + configuration.timeouts.reach, transition == nil, !hasWaited
     else { return }
+    hasWaited = true
+    mustPlan = true
     let missing = nodes.keys.sorted().first { nodes[$0]?.isJoined != true && isNeeded($0) }
     guard let missing, let state = nodes[missing] else { return }
-    guard configuration.bringUp == .strict else {
-      hasWaited = true
-      mustPlan = true
-      return
-    }
+    guard configuration.bringUp == .strict else { return }
     let waited = Int(configuration.timeouts.reach.seconds)
     let message =
       switch state.phase {

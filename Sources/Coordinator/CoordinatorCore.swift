@@ -37,6 +37,8 @@ struct CoordinatorCore {
   let startedAt: ContinuousClock.Instant
   /// What the transport counts of a node's connections; injected, as it changes without an event.
   var vitals: (NodeID, LinkID) -> NodeWatch.Sample? = { _, _ in nil }
+  /// Bytes of weights that the coordinator's own connection to a node has carried; injected likewise.
+  var weightsSent: (NodeID) -> UInt64 = { _ in 0 }
   var phase = Phase.starting
   var directives: [CoordinatorDirective] = []
 

@@ -125,6 +125,7 @@ public final class CoordinatorShell {
     core.vitals = { [plane, weights] node, link in
       plane.vitals(of: link).map { NodeWatch.Sample($0, weights.vitals(of: node)) }
     }
+    core.weightsSent = { [weights] node in weights.vitals(of: node)?.bytesAcknowledged ?? 0 }
     let directives = core.start(now: now)
     self.core = core
     perform(directives, now: now)

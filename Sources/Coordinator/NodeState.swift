@@ -37,6 +37,8 @@ struct NodeState {
   var prepareDeadline: ContinuousClock.Instant?
   var bytesDone = -1
   var isServedWeights = false
+  /// Bytes of weights that it had acknowledged when that was last looked at.
+  var weightsSent: UInt64 = 0
   /// Until when nothing is given to it, after it could not get ready.
   var unfitUntil: ContinuousClock.Instant?
 

@@ -44,8 +44,8 @@ public final class Engine {
   ///   - shard: the weights this node holds; all that `configuration` needs must be in before work begins.
   ///   - nodeCount: nodes of the placement.
   ///   - ownNode: this node's number.
-  ///   - old: the engine of the placement before, under the same coordinator's term; none of its steps is under way. Layers that it hosted too keep their
-  ///     keys and values: a stage of the very same layers takes the cache over, others copy, so that for them both
+  ///   - old: the engine of the placement before, under the same coordinator's term; none of its steps is under way.
+  ///     Layers that it hosted too keep their keys and values: a stage of the very same layers takes the cache over, others copy, so that for them both
   ///     caches are in memory until the old engine goes. The old engine must do no work any more; layers that left
   ///     can still be exported from it. Nothing is taken from an engine whose keys and values are of another kind
   ///     (`EngineConfiguration.keepsKeyValues(of:)`). Sampling states are not taken over: sequences are opened anew.

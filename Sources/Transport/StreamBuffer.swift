@@ -44,8 +44,20 @@ final class StreamBuffer {
     if start == end {
       start = 0
       end = 0
+      shrink()
     }
   }
+
+  /// A backlog that is gone does not keep its memory.
+  private func shrink() {
+    guard capacity > Self.keptBytes else { return }
+    free(base)
+    base = Self.allocate(Self.keptBytes)
+    capacity = Self.keptBytes
+  }
+
+  /// Memory that an empty buffer keeps at the most.
+  private static let keptBytes = 4 << 20
 
   func append(_ bytes: [UInt8]) {
     room(bytes.count).copyBytes(from: bytes)

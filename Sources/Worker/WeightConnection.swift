@@ -30,7 +30,7 @@ public final class WeightConnection: Sendable {
   private let timeout: Duration
 
   /// - Parameter timeout: how long a loader waits for a connection.
-  public init(timeout: Duration = .seconds(30)) { self.timeout = timeout }
+  public init(timeout: Duration = .seconds(10)) { self.timeout = timeout }
 
   /// Takes an accepted weights connection over.
   public var adopt: SocketHandler {

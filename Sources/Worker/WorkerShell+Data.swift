@@ -73,6 +73,8 @@ extension WorkerShell {
     case .combine:
       let view = try CombineView(payload, hiddenSize: running.hiddenSize)
       let key = ExchangeKey(step: step, phase: phase, pass: view.pass, layer: view.layer)
+      // Measured also when somebody else was faster: else a slow node would keep its good name.
+      running.outlet.answered(key, part: view.part, node: peer.rawValue, rows: view.rowCount)
       try running.engine.receive(ReceivedSums(view: view), for: key, part: view.part, from: peer.rawValue)
     case .handOver: try resume(running, step, phase, payload)
     case .exchangeFailed:

@@ -67,27 +67,47 @@ extension WorkerShell {
     guard let running, running.epoch == epoch, let exports = running.exports else { return }
     running.exports = nil
     for target in Set(exports.moves.map(\.target)).sorted() {
+      let layers = exports.moves.filter { $0.target == target }.map(\.layers)
+      var count: Int?
       do {
-        var count = 0
-        for move in exports.moves where move.target == target {
-          try exports.engine.exportBlocks(layers: move.layers) { slab in
-            count += 1
-            let writer = KeyValuesWriter(
-              sequence: slab.sequence, layer: slab.layer, block: slab.block, byteCount: slab.bytes.count)
-            try data.send(.keyValues, to: target, flags: [], stream: 0, payloadBytes: writer.byteCount) {
-              writer.write($0, bytes: slab.bytes)
-            }
-          }
-        }
-        let end = KeyValuesEnd(slabCount: count).payload
+        count = try sendKeyValues(of: layers, from: exports.engine, to: target)
+      } catch {
+        logger.warning("keys and values cannot be sent", metadata: ["reason": "\(error)"])
+      }
+      // A count that cannot be right tells the other side at once that they have to be computed again.
+      let end = KeyValuesEnd(slabCount: count ?? Int(UInt32.max)).payload
+      do {
         try data.send(.keyValuesEnd, to: target, flags: [], stream: 0, payloadBytes: end.count) {
           $0.copyBytes(from: end)
         }
       } catch {
-        // The other side notices that the connection is gone, or is told so by the coordinator's limit of time.
-        logger.warning("keys and values cannot be sent", metadata: ["reason": "\(error)"])
+        // It notices that the connection is gone.
+        logger.warning("the end of keys and values cannot be sent", metadata: ["reason": "\(error)"])
       }
     }
+  }
+
+  /// - Returns: the number of slabs sent.
+  private func sendKeyValues(of layers: [Range<LayerIndex>], from engine: Engine, to target: NodeIndex) throws -> Int {
+    var count = 0
+    // What waits for the network is bounded; a move that does not fit is better computed again.
+    guard layers.reduce(0, { $0 + engine.exportByteCount(layers: $1) }) <= DataLimits.backlogBytes / 2 else {
+      throw WorkerError(.badShare, "there are more of them than the connection takes")
+    }
+    for range in layers {
+      try engine.exportBlocks(layers: range) { slab in
+        guard slab.bytes.count <= WireLimits.keyValueSlabBytes else {
+          throw WorkerError(.badShare, "a block of \(slab.bytes.count) bytes does not fit a frame")
+        }
+        count += 1
+        let writer = KeyValuesWriter(
+          sequence: slab.sequence, layer: slab.layer, block: slab.block, byteCount: slab.bytes.count)
+        try data.send(.keyValues, to: target, flags: [], stream: 0, payloadBytes: writer.byteCount) {
+          writer.write($0, bytes: slab.bytes)
+        }
+      }
+    }
+    return count
   }
 
   func receiveKeyValues(_ payload: UnsafeRawBufferPointer, from peer: NodeIndex, _ running: Running) throws {
@@ -115,8 +135,9 @@ extension WorkerShell {
     reportImports(running)
   }
 
-  private func reportImports(_ running: Running) {
-    guard let imports = running.imports, imports.isDone else { return }
+  /// Says whether all has come, once it is known and the switch itself has been acknowledged.
+  func reportImports(_ running: Running) {
+    guard running.isAcknowledged, let imports = running.imports, imports.isDone else { return }
     running.imports = nil
     send(.activated(Activated(epoch: running.epoch, hasKeyValues: !imports.isIncomplete)))
   }

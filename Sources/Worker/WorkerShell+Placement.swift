@@ -19,6 +19,7 @@ extension WorkerShell {
       return send(.prepareFailed(PrepareFailed(epoch: epoch, sentence: problem)))
     }
     forgetPieces(except: order)
+    running?.exports = nil
     shareRequests += 1
     let peers: [DataPeer]
     do {
@@ -174,6 +175,7 @@ extension WorkerShell {
     guard let running, !running.isAcknowledged, running.awaitedPeers.isEmpty else { return }
     running.isAcknowledged = true
     acknowledge(running)
+    reportImports(running)
   }
 
   private func acknowledge(_ running: Running) {
@@ -186,6 +188,8 @@ extension WorkerShell {
     preparing = nil
     shareRequests += 1
     loader.cancel()
+    running?.exports = nil
+    if let session { data.reach([], as: session.identity) }
     if let running, running.epoch == epoch, !running.share.pieces.isEmpty {
       held = running.share.pieces
       heldPins = running.share.pins

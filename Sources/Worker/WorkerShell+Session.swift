@@ -107,6 +107,8 @@ extension WorkerShell {
     session = nil
     shelf.serve(nil)
     preparing = nil
+    // Nobody waits for what is still on its way; what is in memory stays.
+    loader.cancel()
     endPlacement()
   }
 

@@ -88,9 +88,10 @@ lab_shoal() {
   shoal=$(find_shoal)
   case ${1:-} in
     generate | submit | jobs | attach | cancel) coordinator=(--coordinator "$(net_address hub)") ;;
+    topology) [[ ${2:-} != show && ${2:-} != plan ]] || coordinator=(--coordinator "$(net_address hub)") ;;
   esac
   for word in "$@"; do
     [[ $word != --coordinator* && $word != --help && $word != -h ]] || coordinator=()
   done
-  on hub "$shoal" "${@:1:1}" "${coordinator[@]}" "${@:2}"
+  on hub "$shoal" "$@" "${coordinator[@]}"
 }
