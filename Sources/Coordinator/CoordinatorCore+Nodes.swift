@@ -180,6 +180,8 @@ extension CoordinatorCore {
     nodes[node]?.lastFailure = nil
     nodes[node]?.unfitUntil = nil
     nodes[node]?.held = []
+    // Whom it could not reach says nothing of a worker that has just come: the other end may have seen its death first.
+    apart = apart.filter { $0.key.lower != node && $0.key.higher != node }
     directives.append(.report(.joined(node, welcome.capabilities)))
     mustPlan = true
   }
