@@ -30,7 +30,7 @@ extension CommandLineTests {
 
     @Test("each local worker of the default topology, killed in mid-generation, is started again")
     func localWorkers() throws {
-      let known = try KnownJobs(8)
+      let known = try KnownJobs(5)
       let cluster = try HandMadeCluster(file: Workshop.topology)
       let wished = try cluster.show().placement
       for name in ["reef", "cove", "sound"] {
@@ -52,7 +52,7 @@ extension CommandLineTests {
 
     @Test("a worker by hand, killed, is done without; started again, it gets its share back and nothing moves")
     func handMadeWorkers() throws {
-      let known = try KnownJobs(8)
+      let known = try KnownJobs(5)
       for text in [Self.single, Self.replicas] {
         let stores = Dictionary(
           uniqueKeysWithValues: try text.nodes.keys.map { ($0, ["--store", try Workshop.folder("kill-\($0)").path]) })
@@ -82,7 +82,7 @@ extension CommandLineTests {
 
     @Test("a stopped worker is found out although its connections live; it comes back when it goes on")
     func stopped() throws {
-      let known = try KnownJobs(8)
+      let known = try KnownJobs(5)
       for text in [Self.single, Self.replicas] {
         let cluster = try HandMadeCluster(text)
         for name in ["sound", "reef", "cove"] {
@@ -104,7 +104,7 @@ extension CommandLineTests {
 
     @Test("with no room left jobs wait and say why; they go on when a worker joins")
     func noCapacity() throws {
-      let known = try KnownJobs(6)
+      let known = try KnownJobs(5)
       var text = Self.single
       // Enough for two of them, not for one.
       for name in text.nodes.keys { text.nodes[name]?.memory = "36MB" }

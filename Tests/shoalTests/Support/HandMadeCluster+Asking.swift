@@ -177,6 +177,9 @@ struct KnownJobs {
     tokens = answers.map(\.tokens)
   }
 
+  /// Submits all of them in some way; returns their ids.
+  func submit(_ one: ([String]) throws -> UInt64) throws -> [UInt64] { try arguments.map(one) }
+
   /// Submits all of them; returns their ids.
   func submit(to cluster: HandMadeCluster) throws -> [UInt64] { try arguments.map { try cluster.submit($0) } }
 

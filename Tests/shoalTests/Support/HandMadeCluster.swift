@@ -16,9 +16,11 @@ final class HandMadeCluster {
   /// - Parameters:
   ///   - arguments: for each worker, on top of where it listens.
   ///   - spares: workers that the topology does not name yet.
+  ///   - state: the coordinator's state folder; nil for a new one.
   ///   - awaits: what the coordinator is to say before this returns.
   init(
-    _ text: TopologyText, arguments: [String: [String]] = [:], spares: [String] = [], awaits: String = "ready"
+    _ text: TopologyText, arguments: [String: [String]] = [:], spares: [String] = [], state: String? = nil,
+    awaits: String = "ready"
   ) throws {
     self.arguments = arguments
     for (name, node) in text.nodes where node.address == "local" {
@@ -27,9 +29,9 @@ final class HandMadeCluster {
     for name in spares { workers[name] = try Self.worker("127.0.0.1:0", arguments[name]) }
     addresses = try workers.mapValues { try $0.waitForAddress() }
     let id = UUID().uuidString
-    state = Workshop.directory.appending(path: "state-\(id)").path
+    self.state = state ?? Workshop.directory.appending(path: "state-\(id)").path
     topology = try text.with(addresses).write("by-hand-\(id).json")
-    (coordinator, address) = try Self.serve(topology, state, "127.0.0.1:0", awaits)
+    (coordinator, address) = try Self.serve(topology, self.state, "127.0.0.1:0", awaits)
   }
 
   /// A coordinator of a topology as it stands, the workers of which are local.

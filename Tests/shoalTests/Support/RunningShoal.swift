@@ -28,10 +28,9 @@ final class RunningShoal {
   ///   - outputLimit: bytes of standard output after which its reader goes away.
   ///   - environment: variables on top of the cache folder and a state folder of its own; nil takes one away.
   init(
-    _ arguments: [String], in directory: URL = Workshop.repository, outputLimit: Int = .max,
-    environment: [String: String?] = [:]
+    _ arguments: [String], program: URL = Workshop.program, in directory: URL = Workshop.repository,
+    outputLimit: Int = .max, environment: [String: String?] = [:]
   ) throws {
-    let program = Workshop.program
     try #require(
       FileManager.default.isExecutableFile(atPath: program.path), "\(program.path) is missing: build the whole package")
     let (outputPipe, errorPipe) = (Pipe(), Pipe())
