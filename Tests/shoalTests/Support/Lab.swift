@@ -8,6 +8,16 @@ final class Lab {
   /// Where the coordinator takes jobs.
   private(set) var address = ""
 
+  /// Runs its arguments without the files that it has open itself: `Process` notices the end of a child by one of them,
+  /// and what the lab starts lives on.
+  private static let shell = #"""
+    for file in /proc/$$/fd/*; do
+      number=${file##*/}
+      if ((number > 2)); then closed+=" $number>&-"; fi
+    done
+    eval '"$@"' "$closed"
+    """#
+
   /// Whether the kernel's own networks can be had.
   static let hasNamespaces: Bool = {
     let folders = ["/sbin", "/usr/sbin", "/bin", "/usr/bin"]
@@ -24,13 +34,13 @@ final class Lab {
     for host in 1...hosts { try run(["worker", "host\(host)"]) }
   }
 
-  deinit { try? run(["down"]) }
+  deinit { _ = try? run(["down"]) }
 
   /// What a command of the lab writes to standard output; it must end well.
   @discardableResult
   func run(_ arguments: [String]) throws -> String {
     let outcome = try RunningShoal(
-      arguments, program: Self.script,
+      ["-c", Self.shell, "lab", Self.script.path] + arguments, program: URL(filePath: "/bin/bash"),
       environment: [
         "LAB_DIR": directory.path, "SHOAL": Workshop.program.path, "PATH": ProcessInfo.processInfo.environment["PATH"],
         // What it starts is to live on.
