@@ -182,6 +182,8 @@ extension CoordinatorCore {
     // The first look makes the transport begin to count.
     if let link = nodes[node]?.link, let sample = vitals(node, link) { nodes[node]?.watch.count(sample, at: now) }
     nodes[node]?.mayHoldMore = true
+    // Whom it could not reach says nothing of a worker that has just come: the other end may have seen its death first.
+    apart = apart.filter { $0.key.lower != node && $0.key.higher != node }
     directives.append(.report(.joined(node, welcome.capabilities)))
     mustPlan = true
   }

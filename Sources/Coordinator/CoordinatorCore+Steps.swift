@@ -53,6 +53,8 @@ extension CoordinatorCore {
   ) {
     // Numbers of steps are never used twice, so the epoch does not matter: a worker without a placement has none.
     guard header.term == configuration.term, let step = steps[failure.step] else {
+      // Every host of an interrupted step says so; the first one counts.
+      guard !failure.isInterrupted else { return }
       return note("\(node) says that step \(failure.step), which is not in flight, failed")
     }
     guard failure.isInterrupted else { return fail(step, failure) }

@@ -11,6 +11,12 @@ enum ProcessTable {
     }
   }
 
+  /// The one of some processes that was started with these arguments, one after the other.
+  static func process(of processes: [Int32], with arguments: [String]) -> Int32? {
+    let wanted = Data(arguments.joined(separator: "\0").utf8 + [0])
+    return processes.first { FileManager.default.contents(atPath: "/proc/\($0)/cmdline")?.range(of: wanted) != nil }
+  }
+
   /// User and system time of a process, in ticks of the clock.
   static func cpuTime(_ pid: Int32) throws -> Int {
     let line = try String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)

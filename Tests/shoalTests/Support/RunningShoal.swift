@@ -26,12 +26,11 @@ final class RunningShoal {
 
   /// - Parameters:
   ///   - outputLimit: bytes of standard output after which its reader goes away.
-  ///   - environment: variables on top of the cache folder; nil takes one away.
+  ///   - environment: variables on top of the cache folder and a state folder of its own; nil takes one away.
   init(
-    _ arguments: [String], in directory: URL = Workshop.repository, outputLimit: Int = .max,
-    environment: [String: String?] = [:]
+    _ arguments: [String], program: URL = Workshop.program, in directory: URL = Workshop.repository,
+    outputLimit: Int = .max, environment: [String: String?] = [:]
   ) throws {
-    let program = Workshop.program
     try #require(
       FileManager.default.isExecutableFile(atPath: program.path), "\(program.path) is missing: build the whole package")
     let (outputPipe, errorPipe) = (Pipe(), Pipe())
@@ -41,7 +40,11 @@ final class RunningShoal {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = outputPipe
     process.standardError = errorPipe
-    var variables: [String: String] = ["XDG_CACHE_HOME": Workshop.cache.path, "SHOAL_TEST_MARK": mark]
+    var variables = [
+      "XDG_CACHE_HOME": Workshop.cache.path, "SHOAL_TEST_MARK": mark,
+      // A coordinator takes its state folder for itself.
+      "XDG_STATE_HOME": Workshop.directory.appending(path: "state-\(mark)").path,
+    ]
     for (name, value) in environment { variables[name] = value }
     process.environment = variables
     process.terminationHandler = { [hasEnded] _ in hasEnded.open() }

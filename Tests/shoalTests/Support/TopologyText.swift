@@ -8,7 +8,7 @@ struct TopologyText: Sendable {
     var memory: String?
   }
 
-  struct Stage: Sendable {
+  struct Stage: Sendable, Equatable {
     var layers: String
     var host: String
     var experts: [String: String]
@@ -36,10 +36,12 @@ struct TopologyText: Sendable {
       Stage(layers: "3-5", host: "cove", experts: ["reef": "0-7", "cove": "8-15", "sound": "4-7"]),
     ])
 
-  /// Puts somebody else's workers in the places of local nodes.
+  /// Puts somebody else's workers in the places of those of the local nodes that are named.
   func with(_ addresses: [String: String]) -> TopologyText {
     var copy = self
-    for (name, address) in addresses { copy.nodes[name] = Node(address: address) }
+    for (name, address) in addresses where nodes[name] != nil {
+      copy.nodes[name] = Node(address: address, memory: nodes[name]?.memory)
+    }
     return copy
   }
 
