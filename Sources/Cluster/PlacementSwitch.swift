@@ -29,6 +29,8 @@ public struct PlacementSwitch: Sendable, Hashable {
   /// Whether every node that has switched has the keys and values that were to move to it.
   public private(set) var hasKeyValues = true
   private var targets: Set<NodeID> = []
+  /// Targets whose keys and values are known to be lost before all have switched; nothing more is to come from them.
+  private var bereft: Set<NodeID> = []
 
   /// Begins to prepare.
   public init(to placement: Placement, involved: Set<NodeID>) {
@@ -61,12 +63,20 @@ public struct PlacementSwitch: Sendable, Hashable {
 
   /// A node has switched, or has all that was to move to it. Whether that was the last one of its phase.
   public mutating func activated(_ node: NodeID, hasKeyValues: Bool) -> Bool {
-    guard phase == .activating || phase == .moving, awaited.remove(node) != nil else { return false }
+    guard phase == .activating || phase == .moving else { return false }
+    guard awaited.remove(node) != nil else {
+      if phase == .activating, targets.contains(node), !hasKeyValues {
+        self.hasKeyValues = false
+        bereft.insert(node)
+      }
+      return false
+    }
     if !hasKeyValues { self.hasKeyValues = false }
     guard awaited.isEmpty else { return false }
-    if phase == .activating, !targets.isEmpty {
+    let coming = targets.subtracting(bereft)
+    if phase == .activating, !coming.isEmpty {
       phase = .moving
-      awaited = targets
+      awaited = coming
     } else {
       phase = .done
     }

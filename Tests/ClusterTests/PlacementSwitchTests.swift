@@ -68,4 +68,22 @@ private final class Change {
     #expect(change.activated("sound", hasKeyValues: true))
     #expect(change.phase == .done && change.hasKeyValues == arrive)
   }
+
+  @Test("a target that has lost them before all have switched is not awaited again")
+  func lostEarly() {
+    let change = ready()
+    change.begin(movingTo: ["cove", "sound"])
+    #expect(!change.activated("cove", hasKeyValues: true) && !change.activated("cove", hasKeyValues: false))
+    // Said twice by mistake: nothing has come yet.
+    #expect(!change.activated("reef", hasKeyValues: true) && !change.activated("reef", hasKeyValues: false))
+    #expect(change.activated("sound", hasKeyValues: true) && change.phase == .moving)
+    #expect(change.awaited == ["sound"] && !change.hasKeyValues)
+    #expect(change.activated("sound", hasKeyValues: true) && change.phase == .done)
+    let single = ready()
+    single.begin(movingTo: ["cove"])
+    for (node, isThere) in [("cove", true), ("cove", false), ("reef", true)] as [(NodeID, Bool)] {
+      #expect(!single.activated(node, hasKeyValues: isThere))
+    }
+    #expect(single.activated("sound", hasKeyValues: true) && single.phase == .done && !single.hasKeyValues)
+  }
 }

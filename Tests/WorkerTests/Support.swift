@@ -51,12 +51,18 @@ final class DirectEngine: EngineOutlet {
   func assign(layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>) {
     nodes.update(repeating: 0, count: count)
   }
-  func send(_ rows: RoutedRows, for key: ExchangeKey, to node: Int) {}
+  func assign(
+    layer: LayerIndex, experts: UnsafePointer<Int32>, count: Int, nodes: UnsafeMutablePointer<Int32>, except node: Int
+  ) -> Bool { false }
+  func hasReplicas(_ layer: LayerIndex) -> Bool { false }
+  func send(_ rows: RoutedRows, for key: ExchangeKey, part: Int, to node: Int) {}
+  func answered(_ key: ExchangeKey, part: Int, node: Int, rows: Int) {}
   func answer(_ request: ExpertRequest, sums: UnsafePointer<Int64>) {}
   func refuse(_ request: ExpertRequest, because error: any Error) {}
   func handOver(_ pass: PassHandOver, toStage stage: Int) {}
   func finished(_ step: StepID, results: [StepResult]) { self.results = results }
   func failed(_ step: StepID, because error: any Error) {}
+  func interrupted(_ step: StepID, because error: any Error) {}
 }
 
 /// Gives the same bytes for every piece of their size.

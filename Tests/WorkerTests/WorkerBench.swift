@@ -119,7 +119,8 @@ final class WorkerBench {
   /// A node's order for a placement.
   func order(
     _ placement: Placement, for node: Int = 0, context: Int = 256, sequences: Int = 4, rows: Int = 16,
-    model: Digest? = nil, addresses: [String]? = nil, pieces change: ([PieceDescription]) -> [PieceDescription] = { $0 }
+    model: Digest? = nil, addresses: [String]? = nil, moves: [KeyValueMove] = [],
+    pieces change: ([PieceDescription]) -> [PieceDescription] = { $0 }
   ) -> Prepare {
     let own = placement.pieces(for: NodeIndex(node), facts: ModelFacts(spec)).compactMap { manifest.entry(for: $0) }
     return Prepare(
@@ -127,7 +128,8 @@ final class WorkerBench {
       headerByteCount: manifest.header.byteCount, kvType: .f16, combine: .exact, context: context,
       sequences: sequences, subBatchRows: rows, node: NodeIndex(node), placement: placement,
       addresses: addresses ?? placement.nodes.map { "\(Self.address($0.rawValue))" },
-      pieces: change(own.map { PieceDescription(piece: $0.id, byteCount: $0.byteCount, digest: $0.digest) }))
+      pieces: change(own.map { PieceDescription(piece: $0.id, byteCount: $0.byteCount, digest: $0.digest) }),
+      moves: moves.filter { $0.source == NodeIndex(node) || $0.target == NodeIndex(node) })
   }
 }
 
@@ -202,21 +204,27 @@ final class ScriptedCoordinator {
 
   /// Prepares and activates a placement on all of its workers.
   /// - Returns: the messages of each link.
-  @discardableResult func run(_ placement: Placement, on links: [LinkID], rows: Int = 16) -> [[ControlMessage]] {
+  @discardableResult func run(
+    _ placement: Placement, on links: [LinkID], rows: Int = 16, moves: [KeyValueMove] = []
+  ) -> [[ControlMessage]] {
     for (index, link) in links.enumerated() {
-      send(.prepare(bench.order(placement, for: index, rows: rows)), on: link)
+      send(.prepare(bench.order(placement, for: index, rows: rows, moves: moves)), on: link)
     }
     bench.drive()
     epoch = placement.epoch
-    for link in links { send(.activate(EpochNotice(epoch: placement.epoch)), on: link) }
+    let activate = Activate(epoch: placement.epoch, movesKeyValues: !moves.isEmpty)
+    for link in links { send(.activate(activate), on: link) }
     bench.drive()
     return links.map { take($0) }
   }
 
   /// Prefills a prompt and returns the last logits' bits, from whichever worker answers.
-  func logits(_ step: UInt64, _ tokens: [TokenID], on links: [LinkID], released: [SequenceID] = []) -> [UInt32]? {
+  func logits(
+    _ step: UInt64, _ tokens: [TokenID], on links: [LinkID], released: [SequenceID] = [], sequence: UInt64? = nil,
+    position: Int = 0
+  ) -> [UInt32]? {
     let entry = StepEntry(
-      sequence: SequenceID(rawValue: step), position: 0, rowCount: tokens.count, tokens: tokens,
+      sequence: SequenceID(rawValue: sequence ?? step), position: position, rowCount: tokens.count, tokens: tokens,
       wanted: .logits(rows: 2))
     let batch = StepBatch(id: StepID(rawValue: step), phase: .prefill, entries: [entry], released: released)
     send(.step(StepStart(batch: batch)), on: links[0])
@@ -240,6 +248,20 @@ extension [ControlMessage] {
   /// Sentences of failed steps.
   var stepFailures: [String] {
     compactMap { if case .stepFailed(let failure) = $0 { failure.sentence } else { nil } }
+  }
+  /// Those of steps that were only interrupted.
+  var interruptions: [String] {
+    compactMap { message in
+      guard case .stepFailed(let failure) = message, failure.isInterrupted else { return nil }
+      return failure.sentence
+    }
+  }
+  /// Whether keys and values are there, of each activation.
+  var activations: [Bool] {
+    compactMap { if case .activated(let notice) = $0 { notice.hasKeyValues } else { nil } }
+  }
+  var unreachable: [PeerUnreachable] {
+    compactMap { if case .peerUnreachable(let report) = $0 { report } else { nil } }
   }
   /// Sentences of refusals.
   var refusals: [String] { compactMap { if case .refuse(let refusal) = $0 { refusal.sentence } else { nil } } }

@@ -54,15 +54,22 @@ import Wire
     #expect(counters.roundTrips > 0 && counters.dataFrames > 0)
   }
 
-  @Test("a switch is acknowledged only when the peers' connections are up")
+  @Test("a switch is acknowledged when the connections to the peers are up, whether or not they have switched")
   func awaitsPeers() throws {
     let links = try links(["reef", "cove"])
-    let placement = bench.placement(1, ["reef", "cove"], [(0..<3, 0, ["0-3", "4-7"])])
-    for (index, link) in links.enumerated() { coordinator.ask(.prepare(bench.order(placement, for: index)), on: link) }
-    let activate = ControlMessage.activate(EpochNotice(epoch: placement.epoch))
-    #expect(!coordinator.ask(activate, on: links[0]).isActivated)
-    #expect(coordinator.ask(activate, on: links[1]).isActivated)
-    #expect(coordinator.take(links[0]).isActivated)
+    func prepare(_ epoch: UInt32) -> ControlMessage {
+      let placement = bench.placement(epoch, ["reef", "cove"], [(0..<3, 0, ["0-3", "4-7"])])
+      for (index, link) in links.enumerated() {
+        coordinator.send(.prepare(bench.order(placement, for: index)), on: link)
+      }
+      bench.drive()
+      return .activate(Activate(epoch: placement.epoch, movesKeyValues: false))
+    }
+    #expect(coordinator.ask(prepare(1), on: links[0]).isActivated)
+    let next = prepare(2)
+    bench.network.partition("reef", "cove")
+    bench.drive()
+    #expect(!coordinator.ask(next, on: links[0]).isActivated)
   }
 
   @Test("a peer that is lost is reported with its number, and the steps that wait for it fail or are given up")
@@ -74,11 +81,18 @@ import Wire
     var lost: [NodeIndex] = []
     for case .peerLost(let message) in coordinator.take(links[0]) { lost.append(message.node) }
     #expect(lost == [1])
-    #expect(coordinator.logits(1, prompt, on: links) == nil)
+    let messages = coordinator.ask(.step(StepStart(batch: prefill(1))), on: links[0])
+    #expect(messages.interruptions.count == 1 && messages.stepFailures.count == 1, "\(messages)")
     // The next placement connects anew.
     let next = bench.placement(2, ["reef", "cove"], [(0..<3, 0, ["0-3", "4-7"])])
     #expect(coordinator.run(next, on: links).allSatisfy { $0.isActivated })
     #expect(coordinator.logits(2, prompt, on: links) == (try DirectEngine(bench).logits(prompt)))
+  }
+
+  private func prefill(_ step: UInt64) -> StepBatch {
+    let entry = StepEntry(
+      sequence: SequenceID(rawValue: step), position: 0, rowCount: prompt.count, tokens: prompt, wanted: .nothing)
+    return StepBatch(id: StepID(rawValue: step), phase: .prefill, entries: [entry])
   }
 
   @Test("an expert node that cannot compute fails the step by name, and the next step runs")
@@ -138,6 +152,8 @@ import Wire
       coordinator.ask(.ping(Heartbeat(nonce: 3, progress: 0)), on: link).contains {
         if case .pong = $0 { true } else { false }
       })
+    // That peer answers nothing that it is asked; reef has all experts itself.
+    coordinator.ask(.nodeLost(NodeLost(epoch: placement.epoch, node: 1)), on: link)
     #expect(coordinator.logits(1000, prompt, on: [link]) == expected)
     #expect(reef.shell.session != nil)
   }
@@ -152,7 +168,7 @@ import Wire
     try peer.send(
       .dispatch, to: 0, flags: next() % 2 == 0 ? .prefill : [], stream: next() % 9, payloadBytes: layout.byteCount
     ) { target in
-      let writer = DispatchWriter(target, layout: layout, layer: LayerIndex(Int(next() % 4)), pass: 0)
+      let writer = DispatchWriter(target, layout: layout, layer: LayerIndex(Int(next() % 4)), pass: 0, part: 0)
       for row in 0..<rows {
         writer.setRow(row, exponent: -20, choiceCount: counts[row])
         let bytes = (0..<128).map { _ in UInt8(truncatingIfNeeded: next() % 100) }

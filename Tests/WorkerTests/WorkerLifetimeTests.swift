@@ -47,7 +47,7 @@ import Wire
     loader.run(1)
     bench.drive()
     #expect(second.take(link).isPrepared)
-    #expect(second.ask(.activate(EpochNotice(epoch: second.epoch)), on: link).isActivated)
+    #expect(second.ask(.activate(Activate(epoch: second.epoch, movesKeyValues: false)), on: link).isActivated)
     #expect(second.logits(1, prompt, on: [link]) == (try DirectEngine(bench).logits(prompt)))
   }
 
@@ -57,7 +57,7 @@ import Wire
     let link = coordinator.greet("reef")
     coordinator.ask(.prepare(bench.order(bench.single(1))), on: link)
     loader.run(0)
-    coordinator.ask(.activate(EpochNotice(epoch: PlacementEpoch(rawValue: 1))), on: link)
+    coordinator.ask(.activate(Activate(epoch: PlacementEpoch(rawValue: 1), movesKeyValues: false)), on: link)
     let expected = try #require(coordinator.logits(1, prompt, on: [link]))
     let bytes = reef.arena.bytesInUse
     coordinator.ask(.prepare(bench.order(bench.single(2))), on: link)
@@ -68,9 +68,9 @@ import Wire
     #expect(coordinator.take(link).filter { if case .prepared = $0 { true } else { false } }.count == 1)
     #expect(reef.arena.bytesInUse == bytes)
     #expect(coordinator.logits(2, prompt, on: [link]) == expected)
-    coordinator.ask(.activate(EpochNotice(epoch: PlacementEpoch(rawValue: 2))), on: link)
+    coordinator.ask(.activate(Activate(epoch: PlacementEpoch(rawValue: 2), movesKeyValues: false)), on: link)
     #expect(reef.shell.running?.epoch == PlacementEpoch(rawValue: 1))
-    coordinator.ask(.activate(EpochNotice(epoch: PlacementEpoch(rawValue: 3))), on: link)
+    coordinator.ask(.activate(Activate(epoch: PlacementEpoch(rawValue: 3), movesKeyValues: false)), on: link)
     coordinator.epoch = PlacementEpoch(rawValue: 3)
     #expect(reef.shell.running?.epoch == PlacementEpoch(rawValue: 3) && reef.arena.bytesInUse == bytes)
     #expect(coordinator.logits(3, prompt, on: [link]) == expected)
@@ -117,7 +117,9 @@ import Wire
     loader.run(3)
     bench.drive()
     _ = first.take(oldLink)
-    #expect(first.ask(.activate(EpochNotice(epoch: PlacementEpoch(rawValue: 4))), on: oldLink).isActivated)
+    #expect(
+      first.ask(.activate(Activate(epoch: PlacementEpoch(rawValue: 4), movesKeyValues: false)), on: oldLink).isActivated
+    )
     first.epoch = PlacementEpoch(rawValue: 4)
     #expect(first.logits(1, prompt, on: [oldLink]) == (try DirectEngine(bench).logits(prompt)))
   }

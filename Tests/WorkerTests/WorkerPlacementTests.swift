@@ -31,8 +31,8 @@ import Wire
       last = progress.piecesDone
     }
     #expect(last == bench.manifest.entries.count && messages.bytesMoved == 0 && !messages.isActivated)
-    #expect(coordinator.ask(.activate(EpochNotice(epoch: coordinator.epoch)), on: link).isActivated)
-    #expect(coordinator.ask(.activate(EpochNotice(epoch: coordinator.epoch)), on: link).isActivated)
+    #expect(coordinator.ask(.activate(Activate(epoch: coordinator.epoch, movesKeyValues: false)), on: link).isActivated)
+    #expect(coordinator.ask(.activate(Activate(epoch: coordinator.epoch, movesKeyValues: false)), on: link).isActivated)
     let logits = try #require(coordinator.logits(1, prompt, on: [link]))
     #expect(logits == (try DirectEngine(bench).logits(prompt)))
     #expect(reef.shell.running?.engine.isIdle == true)
@@ -65,7 +65,8 @@ import Wire
     for (order, words) in cases {
       let failures = coordinator.ask(.prepare(order), on: link).prepareFailures
       #expect(failures.count == 1 && failures[0].contains(words), "\(words): \(failures)")
-      let activation = coordinator.ask(.activate(EpochNotice(epoch: order.placement.epoch)), on: link)
+      let activation = coordinator.ask(
+        .activate(Activate(epoch: order.placement.epoch, movesKeyValues: false)), on: link)
       #expect(activation.prepareFailures.first?.contains("not prepared") == true)
     }
     #expect(coordinator.run(single, on: [link])[0].isActivated)
@@ -86,7 +87,7 @@ import Wire
     #expect(coordinator.ask(.prepare(order), on: link).prepareFailures.first?.contains("headers") == true)
   }
 
-  @Test("steps before a placement runs, of another one, and for another host fail by name")
+  @Test("steps before a placement runs, and of another one, are interrupted and not failed")
   func earlySteps() throws {
     try bench.start("reef")
     let link = coordinator.greet("reef")
@@ -94,12 +95,14 @@ import Wire
       let entry = StepEntry(
         sequence: SequenceID(rawValue: 1), position: 0, rowCount: 1, tokens: [1], wanted: .nothing)
       let batch = StepBatch(id: StepID(rawValue: id), phase: .decode, entries: [entry])
-      return coordinator.ask(.step(StepStart(batch: batch)), on: link).stepFailures
+      let messages = coordinator.ask(.step(StepStart(batch: batch)), on: link)
+      #expect(messages.interruptions == messages.stepFailures)
+      return messages.stepFailures
     }
     #expect(step(1).first?.contains("no placement") == true)
     coordinator.ask(.prepare(bench.order(bench.single())), on: link)
     #expect(step(2).first?.contains("no placement") == true)
-    coordinator.ask(.activate(EpochNotice(epoch: coordinator.epoch)), on: link)
+    coordinator.ask(.activate(Activate(epoch: coordinator.epoch, movesKeyValues: false)), on: link)
     #expect(step(3) == [])
     coordinator.epoch = PlacementEpoch(rawValue: 2)
     #expect(step(4).first?.contains("placement 2") == true)

@@ -105,7 +105,8 @@ import Wire
     #expect(coordinator.ask(.hello(hello), on: twice).refusals.first?.contains("once") == true)
     #expect(coordinator.isClosed(twice) && reef.shell.session == nil)
     let odd = coordinator.greet("reef")
-    #expect(coordinator.ask(.activated(EpochNotice(epoch: coordinator.epoch)), on: odd).refusals.count == 1)
+    #expect(
+      coordinator.ask(.activated(Activated(epoch: coordinator.epoch, hasKeyValues: true)), on: odd).refusals.count == 1)
     #expect(coordinator.isClosed(odd))
     #expect(coordinator.take(coordinator.greet("reef")).isWelcome)
   }
