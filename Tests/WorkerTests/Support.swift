@@ -104,6 +104,8 @@ final class HeldLoader: ShareLoading {
 
   var count: Int { waiting.count }
 
+  func cancel() {}
+
   func load(
     _ request: ShareRequest, held: [PieceID: HeldPiece], post: @escaping @Sendable (ShareEvent) -> Void
   ) {
