@@ -3,6 +3,7 @@ public import Tensors
 
 /// What a user asks for: an answer to a prompt, or logits of it.
 public struct JobRequest: Sendable, Hashable {
+  /// What an answer is to follow.
   public enum Prompt: Sendable, Hashable {
     /// Text, to be split into tokens by the model's rules.
     case text(String)

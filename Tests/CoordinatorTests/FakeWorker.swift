@@ -183,6 +183,9 @@ final class FakeWorker {
     }
   }
 
+  /// Whether it has switched to a placement, and not lost it since.
+  private func runs(_ epoch: PlacementEpoch) -> Bool { isConnected && self.epoch == epoch && prepared[epoch] != nil }
+
   private func run(_ batch: StepBatch, _ batchEpoch: PlacementEpoch) {
     guard batchEpoch == epoch, let order = prepared[epoch] else {
       return send(
@@ -191,6 +194,9 @@ final class FakeWorker {
     guard let last = order.placement.lastHost else { return }
     let name = order.placement.nodes[last.rawValue]
     guard let lastHost = name == node ? self : peer(name), lastHost.isConnected else { return }
+    // A pass ends at the first host that is gone, or has come back with nothing.
+    let hosts = order.placement.stages.map { order.placement.nodes[$0.host.rawValue] }
+    guard hosts.allSatisfy({ $0 == node || peer($0)?.runs(epoch) == true }) else { return }
     lastHost.send(lastHost.lie(StepOutcome(step: batch.id, results: model.run(batch))))
   }
 }

@@ -17,6 +17,11 @@ private final class Book {
   func layers(_ facts: ModelFacts) -> [LoadReport.Layer] { book.layers(facts) }
   func answerable(now: ContinuousClock.Instant) -> [LoadBook.Question] { book.answerable(now: now) }
   func take(_ report: ExpertUseReport, from host: NodeID) { book.take(report, from: host, known: ["a", "b", "cove", "reef", "sound", "x", "y"]) }
+  /// A report that somebody has asked for.
+  func takeAsked(_ report: ExpertUseReport, from host: NodeID) {
+    book.ask([host], for: 0, of: LinkID(rawValue: 0), deadline: .now)
+    take(report, from: host)
+  }
   func ask(_ hosts: Set<NodeID>, for request: UInt64, of link: LinkID, deadline: ContinuousClock.Instant) {
     book.ask(hosts, for: request, of: link, deadline: deadline)
   }
@@ -60,20 +65,20 @@ private final class Book {
   @Test("only layers with experts are told, in shares; what does not fit the model is ignored")
   func layers() {
     let book = Book(facts)
-    book.take(report([0, 10, 30, 0]), from: "a")
-    book.take(report([1, 1], layer: 1), from: "a")
-    book.take(report([1, 1, 1, 1], layer: 9), from: "a")
+    book.takeAsked(report([0, 10, 30, 0]), from: "a")
+    book.takeAsked(report([1, 1], layer: 1), from: "a")
+    book.takeAsked(report([1, 1, 1, 1], layer: 9), from: "a")
     #expect(book.layers(facts) == [LoadReport.Layer(layer: 1, weights: [0, 0.25, 0.75, 0])])
   }
 
   @Test("the speed of a node is the mean of what the hosts say last, without overflow")
   func speeds() {
     let book = Book(facts)
-    book.take(report([0, 0, 0, 0], speeds: [("x", 9)]), from: "a")
-    book.take(report([0, 0, 0, 0], speeds: [("x", 1000)]), from: "a")
-    book.take(report([0, 0, 0, 0], speeds: [("x", 3000)]), from: "b")
+    book.takeAsked(report([0, 0, 0, 0], speeds: [("x", 9)]), from: "a")
+    book.takeAsked(report([0, 0, 0, 0], speeds: [("x", 1000)]), from: "a")
+    book.takeAsked(report([0, 0, 0, 0], speeds: [("x", 3000)]), from: "b")
     #expect(book.rowNanoseconds == ["x": 2000])
-    for host in 0..<300 { book.take(report([], speeds: [("y", 1 << 56)]), from: NodeID("\(host)")) }
+    for host in 0..<300 { book.takeAsked(report([], speeds: [("y", 1 << 56)]), from: NodeID("\(host)")) }
     #expect(book.rowNanoseconds["y"] == 1 << 56)
   }
 }

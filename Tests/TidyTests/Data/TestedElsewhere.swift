@@ -11,7 +11,7 @@ enum TestedElsewhere {
     ],
     "Coordinator": [
       "CoordinatorClientTests": ["ClientCore"],
-      "CoordinatorJobTests": ["CoordinatorCore", "CoordinatorShell", "CountersBook"],
+      "CoordinatorJobTests": ["CoordinatorCore", "CoordinatorShell", "CountersBook", "JobState"],
       "CoordinatorTCPTests": ["CoordinatorHandle"],
       "JobSummaryTests": ["JSONText"],
       "LocalWorkersTests": ["ChildOutput", "SpawnedChild"],
@@ -81,7 +81,11 @@ enum TestedElsewhere {
     ],
     "Wire": [
       "CombineViewTests": ["CombineRow", "CombineWriter"],
-      "ControlMessageTests": ["HandshakeMessages", "JobMessages", "PlacementMessages", "WireWriter"],
+      "ControlMessageTests": [
+        "DurableJobMessages", "HandshakeMessages", "JobMessages", "PlacementMessages", "StatusMessages",
+        "SwitchMessages", "WireWriter",
+      ],
+      "FrameHeaderTests": ["FrameType"],
       "DispatchViewTests": ["DispatchLayout", "DispatchWriter", "FiniteCheck"],
       "FrameDecoderTests": ["FrameType"],
       "HandOverViewTests": ["HandOverWriter"],
@@ -105,7 +109,10 @@ enum TestedElsewhere {
       ],
       "OneAnswerTests": ["InProcessCluster", "LogitsCommand"],
       "PerplexityTests": ["PerplexityCommand"],
-      "ServeTests": ["RemoteCluster", "ServeCommand", "WorkerCommand"],
+      "ServeTests": [
+        "CoordinatorOption", "CoordinatorState", "JobsCommand", "RemoteCluster", "ServeCommand", "ServeStart",
+        "ServicePrinter", "SubmitCommand", "TopologyNodes", "TopologyReader", "TopologyStatusText", "WorkerCommand",
+      ],
       "ShardsCommandTests": ["ByteCountOption", "ShardsSummary"],
       "SignalTests": ["ParentPipe", "SignalWatch"],
       "WeightsTests": ["TCPWeightSupply"],
