@@ -76,7 +76,10 @@ public struct ElasticSchedule: Sendable, CustomStringConvertible {
     duplicate = random.pick([0, 0, 0.01])
     cut = random.pick([0, 0, 0, 0.0005])
     var source = ElasticSource(random: random, spec: spec, pool: pool, placement: first, requests: requests)
-    moments = source.moments()
+    let moments = source.moments()
+    // From numbers of its own, so that the rest stays what it is.
+    source.random = SeededRandom(seed: ~seed)
+    self.moments = moments + source.overtaking()
   }
 
   public var description: String {
@@ -135,6 +138,36 @@ private struct ElasticSource {
       for event in events() { add(event, within: limit) }
     }
     return moments
+  }
+
+  /// At times a stage moves to another host while rows of the old one are still on their way to the next: they arrive
+  /// when the sequences are long beyond them.
+  mutating func overtaking() -> [ElasticSchedule.Moment] {
+    let steps = zip(placement.stages.indices, placement.stages.indices.dropFirst()).filter {
+      placement.stages[$0].host != placement.stages[$1].host
+    }
+    guard random.chance(0.5), placement.nodes.count > 1, !steps.isEmpty else { return [] }
+    let (from, to) = random.pick(steps)
+    let old = placement.stages[from].host
+    let hosts = placement.nodes.indices.filter { $0 != old.rawValue }
+    var stages = placement.stages
+    for index in stages.indices where stages[index].host == old {
+      stages[index] = StagePlacement(
+        layers: stages[index].layers, host: NodeIndex(random.pick(hosts)), experts: stages[index].experts)
+    }
+    let pair = (placement.nodes[old.rawValue], placement.nodes[placement.stages[to].host.rawValue])
+    let time = random.pick([400, 600, 1500])
+    let event = ElasticEvent.edit(
+      Placement(epoch: placement.epoch, nodes: placement.nodes, stages: stages), sequences: random.next(in: 1...4))
+    return [
+      .init(
+        pause: random.pick([0, 700, 3000]), turns: 0,
+        event: .submit(request: random.next(below: requests), isDurable: true)),
+      .init(pause: 0, turns: 5, event: .submit(request: random.next(below: requests), isDurable: true)),
+      .init(pause: random.next(below: 40), turns: random.next(below: 30), event: .stall(pair.0, pair.1, time)),
+      .init(pause: random.next(below: 4), turns: random.next(below: 30), event: event),
+      .init(pause: time, turns: 0, event: .wrongEdit),
+    ]
   }
 
   private mutating func submission() -> ElasticEvent {

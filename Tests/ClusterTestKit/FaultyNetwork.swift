@@ -43,8 +43,6 @@ final class FaultyNetwork: Sendable {
     /// Pairs of names between which nothing arrives for a while.
     var stalls: [Set<String>: Duration] = [:]
     var now = Duration.zero
-    /// Rewrites the epoch of packets that arrive, for tests of the tests.
-    var forge: (@Sendable (PacketRecord) -> PlacementEpoch?)?
   }
 
   let network = InProcessNetwork()
@@ -66,7 +64,6 @@ final class FaultyNetwork: Sendable {
   }
 
   func setNow(_ now: Duration) { state.withLock { $0.now = now } }
-  func setForge(_ forge: (@Sendable (PacketRecord) -> PlacementEpoch?)?) { state.withLock { $0.forge = forge } }
 
   private func fate(of packet: InProcessPacket) -> InProcessFate {
     let record = PacketRecord(packet)
@@ -117,10 +114,11 @@ final class FaultyNetwork: Sendable {
   }
 
   /// Lets one waiting packet go on, the oldest of a connection that is drawn; false when none waits or goes on now.
-  func releaseOne(isCertain: Bool = false) -> Bool {
+  /// - Parameter forge: the epoch that the packet's header is to name instead of its own, for tests of the tests.
+  func releaseOne(isCertain: Bool = false, forge: ((PacketRecord) -> PlacementEpoch?)? = nil) -> Bool {
     let held = network.held
     guard !held.isEmpty, !faults.isFrozen else { return false }
-    let chosen = state.withLock { state -> (InProcessPacket, PlacementEpoch?, isTwice: Bool)? in
+    let chosen = state.withLock { state -> (InProcessPacket, isTwice: Bool)? in
       guard isCertain || state.faults.latency != nil || state.random.chance(state.faults.release) else { return nil }
       var seen = Set<Direction>()
       let oldest = held.filter { packet in
@@ -132,11 +130,11 @@ final class FaultyNetwork: Sendable {
       state.waiting[Direction(packet), default: 1] -= 1
       state.travels[packet.number] = nil
       let isTwice = packet.plane == .data && state.random.chance(state.faults.duplicate)
-      return (packet, state.forge?(PacketRecord(packet)), isTwice)
+      return (packet, isTwice)
     }
-    guard let (packet, epoch, isTwice) = chosen else { return false }
+    guard let (packet, isTwice) = chosen else { return false }
     log.append(.released(number: packet.number))
-    network.release(packet, epoch: epoch, isTwice: isTwice)
+    network.release(packet, epoch: forge?(PacketRecord(packet)), isTwice: isTwice)
     return true
   }
 

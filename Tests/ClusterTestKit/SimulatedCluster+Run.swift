@@ -87,7 +87,7 @@ extension SimulatedCluster {
 
   /// Everyone in turn; whether anybody did anything.
   private func sweep() -> Bool {
-    var hasWorked = net.releaseOne(isCertain: true)
+    var hasWorked = net.releaseOne(isCertain: true, forge: forge)
     if state.writeOne(true) { hasWorked = true }
     for turn in 0..<participantCount - 1 where takeTurn(turn) { hasWorked = true }
     return hasWorked
@@ -104,7 +104,7 @@ extension SimulatedCluster {
     let index = turn - workers.count
     if index < coordinators.count { return coordinators[index].shell.advance(now: now) }
     if index < coordinators.count + clients.count { return clients[index - coordinators.count].advance() }
-    return state.writeOne(random.next(below: 2) == 0) || net.releaseOne()
+    return state.writeOne(random.next(below: 2) == 0) || net.releaseOne(forge: forge)
   }
 
   /// All that have turns: processes, clients, and the network with the disk.

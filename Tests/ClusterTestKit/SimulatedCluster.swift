@@ -35,6 +35,12 @@ public final class SimulatedCluster {
   public var bytesFromPeers: Int { peers.bytesMoved }
   /// Worker processes whose engine's thread does nothing any more, though they answer pings.
   public internal(set) var hung: Set<NodeID> = []
+  /// Rewrites the epoch in the headers of packets that arrive, for tests of the tests.
+  public var forge: ((PacketRecord) -> PlacementEpoch?)?
+  /// Called with every worker that is started, for tests of the tests.
+  public var started: ((SimulatedWorker) -> Void)? {
+    didSet { workers.forEach { started?($0) } }
+  }
   let net: FaultyNetwork
   let clock = SimulatedClock()
   let peers = SimulatedPeers()
@@ -102,6 +108,7 @@ public final class SimulatedCluster {
         node, network: net.network, kernels: kernels, threads: options.threads[index % options.threads.count],
         memory: options.memory[node], sources: sources, store: store, memoryStore: memoryStore, clock: clock,
         peers: peers))
+    started?(workers[workers.count - 1])
   }
 
   /// Stops the engine's thread of a worker, as a bug or a dying disk does; its system goes on answering.
@@ -169,9 +176,6 @@ public final class SimulatedCluster {
 
   /// Lets everything on its way arrive.
   public func endStalls() { net.endStalls() }
-
-  /// Rewrites the epoch in the headers of packets that arrive, for tests of the tests.
-  public func setForge(_ forge: (@Sendable (PacketRecord) -> PlacementEpoch?)?) { net.setForge(forge) }
 
   private func configuration(term: UInt32, cluster: UInt64, _ wished: DesiredCluster) -> CoordinatorConfiguration {
     var pieces: [PieceID: PieceDescription] = [:]

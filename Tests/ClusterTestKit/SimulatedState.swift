@@ -20,6 +20,15 @@ public final class SimulatedState: JobJournal, Sendable {
     var offered: [DesiredCluster] = []
     /// Entries that are left out, for tests of the tests.
     var isForgotten: (@Sendable (JournalEntry) -> Bool)?
+    /// What was said to be on disk.
+    var confirmed: [JobID: Confirmed] = [:]
+    var losses: [String] = []
+  }
+
+  /// What the journal must know of a job.
+  private struct Confirmed {
+    var tokenCount = 0
+    var hasEnded = false
   }
 
   private let state = Mutex(State())
@@ -62,11 +71,45 @@ public final class SimulatedState: JobJournal, Sendable {
     let kept = isForgotten.map { rule in request.entries.filter { !rule($0) } } ?? request.entries
     do throws(JournalError) {
       try journal.append(kept)
+      state.withLock { state in
+        for entry in request.entries { Self.confirm(entry, &state.confirmed) }
+      }
       request.done(nil)
     } catch {
       request.done(error)
     }
     return true
+  }
+
+  /// What was confirmed and was not there when the journal was opened again; it is opened once more for that. Nobody may
+  /// write any more.
+  public func findLosses() -> [String] {
+    _ = restore()
+    return state.withLock { $0.losses }
+  }
+
+  private static func confirm(_ entry: JournalEntry, _ confirmed: inout [JobID: Confirmed]) {
+    switch entry {
+    case .accepted(let job): confirmed[job.id] = Confirmed()
+    case .tokens(let job, let first, let tokens, _): confirmed[job]?.tokenCount = first + tokens.count
+    case .ended(let job, _, _), .failed(let job, _): confirmed[job]?.hasEnded = true
+    case .nextID: break
+    }
+  }
+
+  private static func compare(_ jobs: [StoredJob], _ state: inout State) {
+    for (id, confirmed) in state.confirmed.sorted(by: { $0.key < $1.key }) {
+      let job = jobs.first { $0.id == id }
+      if job == nil { state.losses.append("job \(id) is not in the journal any more") }
+      guard let job else { continue }
+      if job.tokens.count < confirmed.tokenCount {
+        state.losses.append(
+          "\(job.tokens.count) of the \(confirmed.tokenCount) tokens of job \(id) are left in the journal")
+      }
+      if confirmed.hasEnded, job.state == .open {
+        state.losses.append("the end of job \(id) is not in the journal any more")
+      }
+    }
   }
 
   /// The coordinator's process is gone: what it had not written is lost.
@@ -88,6 +131,7 @@ public final class SimulatedState: JobJournal, Sendable {
         preconditionFailure("the journal of a simulation cannot be opened")
       }
       state.journal = journal
+      Self.compare(contents.jobs, &state)
       return (contents.jobs.sorted { $0.id < $1.id }, max(1, contents.nextID.rawValue))
     }
   }

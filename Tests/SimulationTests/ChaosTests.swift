@@ -33,11 +33,18 @@ import Worker
         cluster.kill(node)
         try cluster.startWorker(node)
       }
-      if random.chance(0.7) { cluster.killCoordinator() }
+      // Sometimes the old one lives on until the new one has taken over.
+      let old = cluster.coordinator.name
+      let livesOn = random.chance(0.3)
+      // The last coordinator has a network without faults.
+      if term == 6 { cluster.faults = .none }
+      if !livesOn { cluster.killCoordinator(old) }
       cluster.startCoordinator(term: term)
+      if livesOn {
+        try cluster.bringUp()
+        cluster.killCoordinator(old)
+      }
     }
-    // The last coordinator has a network without faults.
-    cluster.faults = .none
     try cluster.run()
     let jobs = Models.requests.map { cluster.submit($0) }
     try cluster.run()

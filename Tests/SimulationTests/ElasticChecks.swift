@@ -58,7 +58,7 @@ enum ElasticChecks {
       for job in run.client.jobs.keys.sorted() { reader.attach(job) }
       _ = try run.cluster.settle(by: run.cluster.elapsed + .milliseconds(50)) { false }
       inspect(run)
-      return try wrongAnswers(run, reader, answers.get()) + leftovers(run)
+      return try wrongAnswers(run, reader, answers.get()) + leftovers(run) + run.cluster.state.findLosses()
     } catch {
       return ["\(error)"]
     }
