@@ -43,8 +43,8 @@ final class Lab {
       ["-c", Self.shell, "lab", Self.script.path] + arguments, program: URL(filePath: "/bin/bash"),
       environment: [
         "LAB_DIR": directory.path, "SHOAL": Workshop.program.path, "PATH": ProcessInfo.processInfo.environment["PATH"],
-        // What it starts is to live on.
-        "SHOAL_TEST_MARK": nil,
+        // What it starts is to live on, and does not count as left behind.
+        "SHOAL_TEST_MARK": nil, "XDG_STATE_HOME": nil,
       ]
     ).finish()
     guard outcome.status == 0 else {
