@@ -67,6 +67,8 @@ public struct NodeWatch: Sendable, Hashable {
     alive(at: now)
     progressAt = now
     stuck = nil
+    // What has arrived until now is heard already.
+    sample = nil
   }
 
   /// The node has answered a ping.
@@ -75,6 +77,7 @@ public struct NodeWatch: Sendable, Hashable {
   ///   - isWorking: whether its engine has something to do.
   public mutating func answered(progress: UInt64, isWorking: Bool, at now: ContinuousClock.Instant) {
     alive(at: now)
+    sample = nil
     if progress != self.progress || !isWorking || !self.isWorking { progressAt = now }
     self.progress = progress
     self.isWorking = isWorking

@@ -131,6 +131,7 @@ public struct NodePlan: Sendable, Hashable {
   /// What of that the topology states; what follows from the number of nodes is no reason to start a worker anew.
   public let settings: [String]
 
+  /// - Parameter settings: nil when all of `launch` is stated.
   public init(
     id: NodeID, address: HostPort?, advertised: HostPort? = nil, memoryBytes: Int? = nil, launch: [String]? = nil,
     settings: [String]? = nil

@@ -158,8 +158,8 @@ extension JobFinished {
   init(job: JobID, _ summary: JobSummary) {
     let timing = JobTiming(
       promptTokens: summary.promptTokens.count, completionTokens: summary.tokens.count,
-      queued: .seconds(summary.timing.queue), prefill: .seconds(summary.timing.prefill),
-      decode: .seconds(summary.timing.decode))
+      queued: Self.duration(summary.timing.queue), prefill: Self.duration(summary.timing.prefill),
+      decode: Self.duration(summary.timing.decode))
     let reason: StopReason =
       switch summary.stopReason {
       case .stop: .endOfText
@@ -169,5 +169,10 @@ extension JobFinished {
     self.init(
       job: job.rawValue, stopReason: reason, stageCount: summary.stageCount, timing: timing, traffic: summary.wire.nodes
     )
+  }
+
+  /// Times may come from a journal that somebody has changed.
+  private static func duration(_ seconds: Double) -> Duration {
+    seconds.isFinite ? .seconds(min(max(seconds, 0), 1e9)) : .zero
   }
 }

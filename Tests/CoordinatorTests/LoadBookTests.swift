@@ -16,7 +16,9 @@ private final class Book {
   var rowNanoseconds: [NodeID: UInt64] { book.rowNanoseconds }
   func layers(_ facts: ModelFacts) -> [LoadReport.Layer] { book.layers(facts) }
   func answerable(now: ContinuousClock.Instant) -> [LoadBook.Question] { book.answerable(now: now) }
-  func take(_ report: ExpertUseReport, from host: NodeID) { book.take(report, from: host, known: ["a", "b", "cove", "reef", "sound", "x", "y"]) }
+  func take(_ report: ExpertUseReport, from host: NodeID) {
+    book.take(report, from: host, known: ["a", "b", "cove", "reef", "sound", "x", "y"])
+  }
   /// A report that somebody has asked for.
   func takeAsked(_ report: ExpertUseReport, from host: NodeID) {
     book.ask([host], for: 0, of: LinkID(rawValue: 0), deadline: .now)

@@ -86,7 +86,7 @@ import Wire
   func released() throws {
     let entry = try #require(bench.manifest.entry(for: .expert(0, 0)))
     #expect(read(entry.digest, 0, 1) != nil)
-    coordinator.ask(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 1))), on: link)
+    coordinator.ask(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 0))), on: link)
     #expect(read(entry.digest, 0, 1) == nil)
   }
 }

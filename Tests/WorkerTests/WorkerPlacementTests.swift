@@ -176,7 +176,7 @@ import Wire
     #expect(expected != nil && coordinator.logits(2, prompt, on: [link]) == expected)
   }
 
-  @Test("the share stays in the store while it runs, and may go when it does not")
+  @Test("the share stays in the store while it is in memory, also without a coordinator, and may go when it is not")
   func pins() throws {
     let folder = TemporaryFolder()
     let store = try ShardStore(directory: folder.path)
@@ -187,6 +187,9 @@ import Wire
     #expect(try store.prune(keeping: []).isEmpty)
     coordinator.close(link)
     bench.drive()
+    #expect(try store.prune(keeping: []).isEmpty)
+    let next = coordinator.greet("reef")
+    coordinator.ask(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 0))), on: next)
     let count = Set(bench.manifest.entries.map(\.digest)).count + 1
     #expect(try store.prune(keeping: []).count == count)
   }

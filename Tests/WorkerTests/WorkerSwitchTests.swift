@@ -83,8 +83,10 @@ import Wire
   func release() throws {
     let links = try links(["reef"])
     coordinator.run(bench.single(), on: links)
-    coordinator.ask(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 1))), on: links[0])
     let reef = bench.workers[0]
+    coordinator.ask(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 1))), on: links[0])
+    #expect(reef.shell.running != nil && reef.arena.bytesInUse > 0, "what the notice names goes on")
+    coordinator.ask(.release(EpochNotice(epoch: PlacementEpoch(rawValue: 0))), on: links[0])
     #expect(reef.shell.running == nil && reef.shell.held.isEmpty && reef.arena.bytesInUse == 0)
     let step = StepBatch(
       id: StepID(rawValue: 5), phase: .decode,

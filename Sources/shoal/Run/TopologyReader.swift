@@ -4,6 +4,12 @@ import ModelSpec
 import ShardStore
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// Reads a topology file that was saved while a cluster runs, and holds it against what is running.
 struct TopologyReader: Sendable {
   private let path: String
@@ -31,7 +37,12 @@ struct TopologyReader: Sendable {
   }
 
   private func desired() throws -> DesiredCluster {
-    let bytes = try TopologyFile.bytes(path, limit: 16 << 20)
+    var bytes = try TopologyFile.bytes(path, limit: 16 << 20)
+    for _ in 0..<10 where bytes.isEmpty {
+      // Whoever writes a file in place empties it first.
+      usleep(20_000)
+      bytes = try TopologyFile.bytes(path, limit: 16 << 20)
+    }
     let topology = try Topology(decoding: bytes, file: path)
     try checkModel(topology)
     let facts = ModelFacts(model.spec)
