@@ -18,7 +18,7 @@ enum SocketOptions {
   }
 
   /// Small frames are sent at once. An idle connection is probed after two seconds, so that one whose peer was started
-  /// anew is soon reset; a peer whose system acknowledges nothing for four seconds, while
+  /// anew is soon reset; a peer whose system acknowledges nothing (or has no room) for ten seconds, while
   /// something is on its way to it, is gone: on a slow link acknowledgements still come.
   static func tune(_ descriptor: Int32) {
     set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
@@ -26,7 +26,7 @@ enum SocketOptions {
     set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPIDLE, 2)
     set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPINTVL, 2)
     set(descriptor, Int32(IPPROTO_TCP), TCP_KEEPCNT, 9)
-    set(descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 4_000)
+    set(descriptor, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 10_000)
   }
 
   /// The system's `listen`, under a name that a method of the same name does not hide.
