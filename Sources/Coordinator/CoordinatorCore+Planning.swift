@@ -141,7 +141,7 @@ extension CoordinatorCore {
         limits: memoryLimits, context: configuration.context, sequences: desired.sequences,
         rows: configuration.subBatchRows)
       // On the way from a placement that is broken, something may be left where it was: on a node that is gone.
-      if !waves.allSatisfy(canPrepare) {
+      if running?.isBroken ?? true, !waves.allSatisfy(canPrepare) {
         releaseAll()
         waves = [target]
       }
