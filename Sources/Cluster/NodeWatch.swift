@@ -41,6 +41,13 @@ public struct NodeWatch: Sendable, Hashable {
       self.acknowledged = acknowledged
       self.pending = pending
     }
+
+    /// Whether there was a sign of life between an earlier look and this one: bytes have arrived, however few, or some of
+    /// ours were acknowledged while others wait. Acknowledgements with nothing left to send prove nothing: the system of
+    /// a process that has stopped goes on acknowledging what fits its buffers.
+    public func showsLife(since earlier: Sample) -> Bool {
+      received > earlier.received || (pending > 0 && acknowledged > earlier.acknowledged)
+    }
   }
 
   private let limits: Limits
@@ -89,8 +96,7 @@ public struct NodeWatch: Sendable, Hashable {
   public mutating func count(_ new: Sample, at now: ContinuousClock.Instant) {
     defer { sample = new }
     guard let old = sample else { return }
-    let isMoving = new.acknowledged > old.acknowledged && new.pending > 0
-    if new.received > old.received || isMoving { alive(at: now) }
+    if new.showsLife(since: old) { alive(at: now) }
   }
 
   /// What to do now; after `.ask` the caller sends a ping.

@@ -6,16 +6,16 @@ import Wire
 /// What the coordinator says of itself.
 extension CoordinatorCore {
   func topologyStatus(_ request: UInt64) -> TopologyStatus {
-    let isBroken = running?.isBroken ?? true
+    // What lacks experts or a host does not run, although weights and epoch are still those of it.
+    let placement = running.flatMap { $0.isBroken ? nil : $0.effective }
     let isAsWished =
-      !isBroken && transition == nil
-      && running?.effective.hasSameShape(as: desired.placement, facts: configuration.model.facts) == true
-      && running?.isStale == false
+      transition == nil && running?.isStale == false
+      && placement?.hasSameShape(as: desired.placement, facts: configuration.model.facts) == true
     let state: TopologyStateCode = refusal != nil ? .refused : isAsWished ? .running : .preparing
     let message = refusal ?? (isAsWished ? "" : waitingFor ?? "the cluster is being brought up")
     return TopologyStatus(
-      request: request, epoch: epoch, state: state, message: message, placement: running?.effective,
-      nodes: nodeReports())
+      request: request, epoch: placement?.epoch ?? PlacementEpoch(rawValue: 0), state: state, message: message,
+      placement: placement, nodes: nodeReports())
   }
 
   func nodeReports() -> [NodeReport] {

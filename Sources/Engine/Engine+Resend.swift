@@ -7,7 +7,7 @@ import Tensors
 extension Engine {
   /// Calls `body` for each answer that is awaited: the exchange, the part, the node that was asked, and whether the part
   /// can no longer be resent (it was, or is itself a replacement).
-  public func forEachOpenPart(_ body: (_ key: ExchangeKey, _ part: Int, _ node: Int, _ isResent: Bool) -> Void) {
+  func forEachOpenPart(_ body: (_ key: ExchangeKey, _ part: Int, _ node: Int, _ isResent: Bool) -> Void) {
     for active in passes where active.pass.awaitsExperts && active.missingParts > 0 {
       let key = active.key
       for number in 0..<active.partCount where active.parts[number].isOpen {

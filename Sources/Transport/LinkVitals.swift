@@ -1,8 +1,4 @@
-/// What a connection has carried of late, for those who must tell a slow peer from a dead one.
-///
-/// A connection shows life when bytes have arrived, however few, or when the peer has acknowledged bytes of ours while
-/// others wait. Acknowledgements with nothing left to send prove nothing: the system of a process that has stopped goes
-/// on acknowledging what fits its buffers.
+/// What a connection has carried of late, for those who must tell a slow peer from a dead one (`NodeWatch`).
 public struct LinkVitals: Sendable, Hashable {
   /// Every byte that has arrived, those of frames that are not complete included.
   public let bytesReceived: UInt64
@@ -15,10 +11,5 @@ public struct LinkVitals: Sendable, Hashable {
     self.bytesReceived = bytesReceived
     self.bytesAcknowledged = bytesAcknowledged
     self.bytesPending = bytesPending
-  }
-
-  /// Whether there was a sign of life between an earlier look and this one.
-  public func showsLife(since earlier: LinkVitals) -> Bool {
-    bytesReceived > earlier.bytesReceived || (bytesPending > 0 && bytesAcknowledged > earlier.bytesAcknowledged)
   }
 }
