@@ -48,6 +48,7 @@ final class DataConnection {
   var attempts = 0
   /// Why the last attempt failed.
   var failure: TransportError?
+  var acknowledgements = AcknowledgementWatch()
   /// Frames of the running placement that wait for the connection to open.
   let early = StreamBuffer(capacity: 64)
 
@@ -79,6 +80,7 @@ final class DataConnection {
   func endSocket() {
     socket?.end()
     socket = nil
+    acknowledgements = AcknowledgementWatch()
   }
 
   /// Begins to make it, when nobody does yet.

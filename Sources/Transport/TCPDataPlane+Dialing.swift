@@ -38,6 +38,21 @@ extension TCPDataPlane {
     connection.phase = connection.dials ? .waiting(until: now + pause(connection, error)) : .expected
   }
 
+  /// Gives up connections over which nothing is acknowledged any more.
+  func lookAtAcknowledgements(_ now: ContinuousClock.Instant) {
+    acknowledgementLook = nil
+    for connection in connections.values where connection.isOpen {
+      guard let socket = connection.socket, let info = TCPInfo(of: socket.descriptor) else { continue }
+      let isCut = connection.acknowledgements.look(
+        acknowledged: info.acknowledged, isUnderWay: info.isUnderWay, at: now)
+      if isCut {
+        lose(connection, TransportError(.timedOut, "\(connection.name) has acknowledged nothing for 2 seconds"))
+      } else if info.isUnderWay || socket.backlog > 0 {
+        acknowledgementLook = now + AcknowledgementWatch.interval
+      }
+    }
+  }
+
   /// How long to wait after a failure. A name that is not known is not looked up again at once.
   private func pause(_ connection: DataConnection, _ error: TransportError) -> Duration {
     if connection.isConfigured { return DataLimits.redialInterval }

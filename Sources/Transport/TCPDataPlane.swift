@@ -50,6 +50,9 @@ public final class TCPDataPlane: DataPlane {
   /// Whether some connection may have to be looked at as time passes.
   var hasUnsettled = false
 
+  /// When to look whether what was sent is acknowledged; nil while nothing is on its way.
+  var acknowledgementLook: ContinuousClock.Instant?
+
   public var waker: any Waker { inbox }
 
   /// - Parameter spin: how long `wait` looks again and again before it sleeps. It gives that up, but for a trial now
@@ -92,6 +95,7 @@ public final class TCPDataPlane: DataPlane {
     counters.dataBytes += UInt64(frame.byteCount)
     counters.dataFrames += 1
     guard connection.isOpen, let socket = connection.socket else { return connection.early.append(frame, fill: fill) }
+    if acknowledgementLook == nil { acknowledgementLook = .now + AcknowledgementWatch.interval }
     let wasIdle = socket.backlog == 0
     socket.queueFrame(frame, fill: fill)
     guard wasIdle else { return }
@@ -118,6 +122,7 @@ public final class TCPDataPlane: DataPlane {
     for connection in connections.values {
       if let time = connection.nextLook { nearest = nearest.map { min($0, time) } ?? time }
     }
+    if let time = acknowledgementLook { nearest = nearest.map { min($0, time) } ?? time }
     for stranger in strangers { nearest = nearest.map { min($0, stranger.deadline) } ?? stranger.deadline }
     _ = look(milliseconds: Deadline.milliseconds(until: nearest))
   }
@@ -242,6 +247,7 @@ public final class TCPDataPlane: DataPlane {
     for (descriptor, remote) in sockets { addStranger(descriptor, remote) }
     for lookup in found { finishLookup(lookup) }
     if !strangers.isEmpty { dropOldStrangers() }
+    if let time = acknowledgementLook, time <= .now { lookAtAcknowledgements(.now) }
     guard hasUnsettled else { return }
     hasUnsettled = false
     for connection in connections.values where connection.isUnsettled {

@@ -36,11 +36,14 @@ struct TCPInfo: Sendable {
   /// Bytes that have arrived (`tcpi_bytes_received`).
   var received: UInt64 { load(128, as: UInt64.self) }
 
+  /// Whether something has been sent that is not acknowledged (`tcpi_unacked`).
+  var isUnderWay: Bool { load(24, as: UInt32.self) > 0 }
+
   /// Bytes that the system holds for the peer, sent or not. The acknowledged ones may count the handshake as a byte, so
   /// that those under way are known to one byte; whether there are any is exact (`tcpi_unacked`).
   var pending: UInt64 {
     let unsent = load(144, as: UInt32.self)
-    guard load(24, as: UInt32.self) > 0 else { return unsent }
+    guard isUnderWay else { return unsent }
     let sentOnce = load(200, as: UInt64.self) &- load(208, as: UInt64.self)
     return unsent + (sentOnce > acknowledged ? sentOnce - acknowledged : 1)
   }
