@@ -34,6 +34,17 @@ enum ByteAlphabet {
     return scalar < 0x80 ? [UInt8(scalar)] : [UInt8(0xC0 | scalar >> 6), UInt8(0x80 | scalar & 0x3F)]
   }
 
+  /// The bytes that a text in the alphabet stands for; nil when it has other characters.
+  static func bytes(of text: ArraySlice<UInt8>) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count)
+    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
+      guard let byte = byte(of: scalar) else { return nil }
+      bytes.append(byte)
+    }
+    return bytes
+  }
+
   /// Whether the byte occurs in UTF-8; a vocabulary can do without the others.
   static func isUsedByUTF8(_ byte: UInt8) -> Bool {
     switch byte {

@@ -2,10 +2,7 @@
 ///
 /// The pairs of one left token lie together, sorted by the right token, so that a pair is found by binary search: a file
 /// cannot choose its pairs such that finding one becomes slow, as it could with a hash table.
-struct MergeTable: Sendable {
-  /// The rank of a pair that no merge joins.
-  static let noRank = UInt32.max
-
+struct MergeTable: Sendable, MergeRule {
   private struct Entry {
     let right: UInt32
     let rank: UInt32
@@ -17,21 +14,18 @@ struct MergeTable: Sendable {
   /// The token that each rank makes.
   private let results: [UInt32]
 
-  /// The place of the merge of two tokens in the list, 0 the first to be applied; `noRank` when there is none.
-  func rank(_ left: UInt32, _ right: UInt32) -> UInt32 {
+  /// The merge of two tokens, its rank the place in the list.
+  func merge(of left: UInt32, _ right: UInt32, standingFor range: Range<Int>, in piece: [UInt8]) -> Merge? {
     var low = Int(starts[Int(left)])
     var high = Int(starts[Int(left) + 1])
     while low < high {
       let middle = (low + high) / 2
       let entry = entries[middle]
-      if entry.right == right { return entry.rank }
+      if entry.right == right { return Merge(rank: entry.rank, token: results[Int(entry.rank)]) }
       if entry.right < right { low = middle + 1 } else { high = middle }
     }
-    return Self.noRank
+    return nil
   }
-
-  /// The token made by the merge of a rank.
-  func result(ofRank rank: UInt32) -> UInt32 { results[Int(rank)] }
 
   /// - Parameters:
   ///   - merges: pairs of token texts with a space between, as in the file. Of equal pairs the first counts.

@@ -1,33 +1,44 @@
-/// Cuts text into the pieces that byte-pair encoding then works on, each for itself.
-///
-/// A conforming type is the hand-written form of one regular expression that never looks at a scalar more than a fixed
-/// number of times.
-protocol PieceSplitter: Sendable {
-  /// The end of the piece that begins at `start`: greater than `start`, at most `text.count`.
-  func pieceEnd(in text: borrowing ScalarText, from start: Int) -> Int
-}
-
 /// How text is prepared before byte-pair encoding: a row of the table of the values of `tokenizer.ggml.pre`.
 struct PreTokenizer: Sendable {
-  /// The value of the key.
-  let name: String
+  /// Values of the key: the usual one first, then others that llama.cpp treats alike.
+  let names: [String]
+  let rules: SplitRules
   /// Whether the text is brought into Unicode normalization form C.
-  let composes: Bool
+  var composes = false
   /// Whether a text begins with the beginning-of-sequence token when `tokenizer.ggml.add_bos_token` is not given.
-  let addsBOS: Bool
-  let splitter: any PieceSplitter
+  var addsBOS = false
+  /// Whether a piece that is a token as it stands becomes that token, whatever merges say (`ignore_merges`).
+  var takesWholePieces = false
 
   /// The rules that are built in.
   static let all: [PreTokenizer] = [
-    PreTokenizer(name: "qwen2", composes: true, addsBOS: false, splitter: Qwen2Splitter())
+    PreTokenizer(
+      names: ["qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"], rules: .gpt4(digits: 1), composes: true),
+    PreTokenizer(
+      names: [
+        "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
+      ], rules: .gpt4(digits: 3), addsBOS: true, takesWholePieces: true),
+    PreTokenizer(names: ["deepseek-v3", "hunyuan-dense", "joyai-llm"], rules: .deepSeekV3),
+    PreTokenizer(names: ["kimi-k2"], rules: .kimiK2),
+    PreTokenizer(names: ["glm4", "chatglm-bpe"], rules: .gpt4(digits: 3)),
+    PreTokenizer(
+      names: ["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"], rules: .gpt4o(digits: 3, contractions: true)),
+    PreTokenizer(
+      names: ["tekken"], rules: .gpt4o(digits: 1, contractions: false), addsBOS: true, takesWholePieces: true),
+    PreTokenizer(names: ["olmo"], rules: .gpt2, composes: true),
   ]
 
   /// - Throws: when no rules of that name are built in.
   static func named(_ name: String?) throws(TokenizationError) -> PreTokenizer {
-    if let row = all.first(where: { $0.name == name }) { return row }
-    let found = name.map { "is \(quoted($0))" } ?? "is missing"
+    guard let name else {
+      throw TokenizationError(
+        .unsupported,
+        "\(TokenizerKey.preTokenizer) is missing, so that it is not known how text is to be cut; convert the model again"
+      )
+    }
+    if let row = all.first(where: { $0.names.contains(name) }) { return row }
+    let supported = all.flatMap(\.names).joined(separator: ", ")
     throw TokenizationError(
-      .unsupported,
-      "\(TokenizerKey.preTokenizer) \(found); supported: \(all.map(\.name).joined(separator: ", "))")
+      .unsupported, "\(TokenizerKey.preTokenizer) is \(quoted(name)); supported: \(supported)")
   }
 }

@@ -2,13 +2,13 @@
 
 /// A stretch of text between special tokens, as Unicode scalars with their traits, in which pieces are cut.
 struct ScalarText {
-  /// Values of the scalars; one zero stands after the last.
+  /// Values of the scalars.
   private(set) var values: [UInt32] = []
-  /// Traits of the scalars; `.end` alone stands after the last, so that rules can look one ahead.
+  /// Traits of the scalars.
   private(set) var traits: [ScalarTraits] = []
 
   /// Number of scalars.
-  private(set) var count = 0
+  var count: Int { values.count }
 
   /// Marks that follow one scalar beyond this number are left as they are: sorting them takes quadratic time in the
   /// standard library, and no language writes more than a few (the Stream-Safe Text Format of UAX #15 allows 30).
@@ -27,9 +27,6 @@ struct ScalarText {
       mustCompose = mustCompose || trait.contains(.composing)
     }
     if composed && mustCompose { compose() }
-    count = values.count
-    values.append(0)
-    traits.append(.end)
   }
 
   /// Appends the UTF-8 of the scalars of a range.

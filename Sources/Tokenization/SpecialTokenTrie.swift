@@ -53,6 +53,27 @@ struct SpecialTokenTrie: Sendable {
     return match
   }
 
+  /// The tokens that are found in text whole: user-defined ones, and all with control tokens.
+  /// - Throws: when one of them is too long.
+  static func tries(
+    _ texts: VocabularyTexts, _ kinds: [TokenKind]
+  ) throws(TokenizationError) -> (user: SpecialTokenTrie, all: SpecialTokenTrie) {
+    var user = SpecialTokenTrie()
+    var all = SpecialTokenTrie()
+    for (index, kind) in kinds.enumerated() where kind == .userDefined || kind.isSpecial {
+      let text = texts[index]
+      guard text.count <= TokenizerLimits.specialTokenByteCount else {
+        throw TokenizationError(
+          .limitExceeded,
+          "\(TokenizerKey.tokens)[\(index)] is a special token of \(text.count) bytes; "
+            + "at most \(TokenizerLimits.specialTokenByteCount) are looked for in text")
+      }
+      all.insert(text, token: UInt32(index))
+      if kind == .userDefined { user.insert(text, token: UInt32(index)) }
+    }
+    return (user, all)
+  }
+
   private func child(of node: Int32, _ byte: UInt8) -> Int32 {
     var child = nodes[Int(node)].firstChild
     while child != 0, nodes[Int(child)].byte != byte { child = nodes[Int(child)].sibling }

@@ -4,20 +4,23 @@ public import Tensors
 ///
 /// The strings of all calls, one after another, are what `Tokenizer.decode` gives for all tokens at once.
 public struct StreamingDetokenizer: Sendable {
-  private let tokenizer: Tokenizer
-  private let includingControl: Bool
+  private let start: TokenPrinter
+  private var printer: TokenPrinter
   /// Bytes that are not yet text; after each call at most 3.
   private var pending: [UInt8] = []
 
-  /// - Parameter includingControl: whether control tokens print their names; otherwise they print nothing.
-  public init(_ tokenizer: Tokenizer, includingControl: Bool = false) {
-    self.tokenizer = tokenizer
-    self.includingControl = includingControl
+  /// - Parameters:
+  ///   - includingControl: whether control tokens print their names; otherwise they print nothing.
+  ///   - continuing: whether the tokens go on from others, as those of a completion do from its prompt; a whole text
+  ///     loses the blank that `Tokenizer.encode` puts in front of it.
+  public init(_ tokenizer: Tokenizer, includingControl: Bool = false, continuing: Bool = true) {
+    start = TokenPrinter(tokenizer, includingControl: includingControl, continuing: continuing)
+    printer = start
   }
 
   /// The text that a further token completes; empty while it ends inside a character.
   public mutating func append(_ token: TokenID) -> String {
-    pending.append(contentsOf: tokenizer.printedBytes(of: token, includingControl: includingControl))
+    pending.append(contentsOf: printer.bytes(of: token))
     let complete = pending.count - Self.unfinishedByteCount(pending)
     guard complete > 0 else { return "" }
     defer { pending.removeFirst(complete) }
@@ -26,7 +29,10 @@ public struct StreamingDetokenizer: Sendable {
 
   /// The end of the text: U+FFFD when bytes of an unfinished character are left. The next token begins a new text.
   public mutating func finish() -> String {
-    defer { pending.removeAll() }
+    defer {
+      pending.removeAll()
+      printer = start
+    }
     return String(decoding: pending, as: UTF8.self)
   }
 

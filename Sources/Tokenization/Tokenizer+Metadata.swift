@@ -16,7 +16,9 @@ extension TokenizerDefinition {
       preTokenizer = try metadata.stringIfPresent(TokenizerKey.preTokenizer)
       tokens = try metadata.strings(TokenizerKey.tokens)
       kinds = try metadata.integersIfPresent(TokenizerKey.kinds)
-      merges = try metadata.stringsIfPresent(TokenizerKey.merges) ?? []
+      // Without merges every byte would be a token of its own, which no model was trained on.
+      merges = model == TokenSpelling.byteLevel.rawValue ? try metadata.strings(TokenizerKey.merges) : []
+      scores = try metadata.floatsIfPresent(TokenizerKey.scores)
       let ids = 0...Int(UInt32.max)
       bos = try metadata.integerIfPresent(TokenizerKey.bos, in: ids)
       eos = try metadata.integerIfPresent(TokenizerKey.eos, in: ids)
@@ -25,6 +27,8 @@ extension TokenizerDefinition {
       padding = try metadata.integerIfPresent(TokenizerKey.padding, in: ids)
       addBOS = try metadata.boolIfPresent(TokenizerKey.addBOS)
       addEOS = try metadata.boolIfPresent(TokenizerKey.addEOS)
+      addSpacePrefix = try metadata.boolIfPresent(TokenizerKey.addSpacePrefix)
+      removeExtraWhitespaces = try metadata.boolIfPresent(TokenizerKey.removeExtraWhitespaces)
     } catch {
       throw TokenizationError(.badMetadata, error.description)
     }

@@ -3,8 +3,11 @@ public import Tensors
 /// Text to tokens and back, as the model's own tokenizer does it; made from the metadata of its GGUF file. Immutable.
 ///
 /// Byte-level byte-pair encoding (`tokenizer.ggml.model` = `gpt2`) with the rules for cutting text that
-/// `tokenizer.ggml.pre` names. What the file asks for and is not built in is refused by name.
+/// `tokenizer.ggml.pre` names, and SentencePiece's (`llama`) with scores and byte tokens. What the file asks for and is not
+/// built in is refused by name.
 public final class Tokenizer: Sendable {
+  /// What it is, in words: `BPE, qwen2, 151936 tokens`.
+  public let summary: String
   /// Number of tokens; ids are below it.
   public var vocabularyCount: Int { vocabulary.count }
   /// The token a sequence begins with, if the model has one.
@@ -24,30 +27,27 @@ public final class Tokenizer: Sendable {
 
   let vocabulary: Vocabulary
   private let special: SpecialTokens
-  private let preTokenizer: PreTokenizer
-  private let pairs: BytePairEncoder
+  private let model: TokenizerModel
   /// Tokens found in text whole: user-defined ones, and in the second also control tokens.
   private let userTokens: SpecialTokenTrie
   private let allTokens: SpecialTokenTrie
 
   /// - Throws: when the definition contradicts itself, is above a limit or asks for what is not built in.
   init(_ definition: TokenizerDefinition) throws(TokenizationError) {
-    guard definition.model == "gpt2" else {
-      throw TokenizationError(
-        .unsupported, "\(TokenizerKey.model) is \(quoted(definition.model)); supported: gpt2 (byte-level BPE)")
-    }
-    preTokenizer = try PreTokenizer.named(definition.preTokenizer)
+    let spelling = try TokenSpelling(ofModel: definition.model)
     let texts = try VocabularyTexts(definition.tokens)
     special = try SpecialTokens(definition, texts: texts)
-    let kinds = try Self.kinds(of: definition, special)
-    vocabulary = Vocabulary(texts: texts, kinds: kinds)
-    pairs = try BytePairEncoder(texts: texts, merges: definition.merges)
-    (userTokens, allTokens) = try Self.tries(texts, kinds)
-    addsBOS = definition.addBOS ?? preTokenizer.addsBOS
+    let kinds = try TokenKind.all(of: definition, special, texts, spelling)
+    vocabulary = Vocabulary(texts: texts, kinds: kinds, spelling: spelling)
+    model = try TokenizerModel(definition, texts: texts, kinds: kinds)
+    (userTokens, allTokens) = try SpecialTokenTrie.tries(texts, kinds)
+    summary = "\(model.name), \(texts.count) tokens"
+    addsBOS = definition.addBOS ?? model.addsBOS
     addsEOS = definition.addEOS ?? false
     if addsBOS && special.bos == nil {
       throw TokenizationError(
-        .badSpecialToken, "\(TokenizerKey.addBOS) asks for a token that \(TokenizerKey.bos) does not name")
+        .badSpecialToken,
+        "texts begin with a token (\(TokenizerKey.addBOS), or the model's rule) that \(TokenizerKey.bos) does not name")
     }
     if addsEOS && special.eos == nil {
       throw TokenizationError(
@@ -58,15 +58,15 @@ public final class Tokenizer: Sendable {
   /// The tokens of a text.
   ///
   /// - Parameters:
-  ///   - text: any text. The rules of some models, Qwen's among them, bring it into Unicode normalization form C first.
+  ///   - text: any text. The rules of some models, Qwen's among them, bring it into Unicode normalization form C first;
+  ///     SentencePiece puts a blank in front, at the beginning and behind special tokens.
   ///   - parseSpecial: whether control tokens written in the text become those tokens; user-defined ones always do.
   ///   - addSpecial: whether the tokens that the model begins and ends a text with are added.
   public func encode(_ text: String, parseSpecial: Bool = true, addSpecial: Bool = true) -> [TokenID] {
-    var tokens: [TokenID] = []
-    if addSpecial, addsBOS, let bos = special.bos { tokens.append(bos) }
-    var encoding = Encoding(tokenizer: self, tokens: tokens)
+    var encoding = TokenEncoding(model)
+    if addSpecial, addsBOS, let bos = special.bos { encoding.append(bos) }
     encoding.append(Array(text.utf8), special: parseSpecial ? allTokens : userTokens)
-    if addSpecial, addsEOS, let eos = special.eos { encoding.tokens.append(eos) }
+    if addSpecial, addsEOS, let eos = special.eos { encoding.append(eos) }
     return encoding.tokens
   }
 
@@ -79,107 +79,39 @@ public final class Tokenizer: Sendable {
 
   /// The text of tokens. Bytes that are not UTF-8 become U+FFFD; ids outside the vocabulary and unused tokens print
   /// nothing, nor do control tokens unless `includingControl` asks for their names.
-  public func decode(_ tokens: [TokenID], includingControl: Bool = false) -> String {
+  ///
+  /// - Parameter continuing: whether the tokens go on from others. Otherwise they are a whole text, and the blank that
+  ///   `encode` puts in front of a text is taken away.
+  public func decode(_ tokens: [TokenID], includingControl: Bool = false, continuing: Bool = false) -> String {
+    var printer = TokenPrinter(self, includingControl: includingControl, continuing: continuing)
     var bytes: [UInt8] = []
-    for token in tokens { bytes.append(contentsOf: printedBytes(of: token, includingControl: includingControl)) }
+    for token in tokens { bytes.append(contentsOf: printer.bytes(of: token)) }
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// What a token adds to a completion.
-  func printedBytes(of token: TokenID, includingControl: Bool) -> ArraySlice<UInt8> {
-    guard let kind = vocabulary.kind(of: token), kind.isPrinted || (includingControl && kind.isSpecial),
-      let bytes = vocabulary.bytes(of: token)
-    else { return [] }
-    return bytes
-  }
-
-  /// A text on its way to tokens.
-  private struct Encoding {
-    let tokenizer: Tokenizer
-    var tokens: [TokenID]
-    private var text = ScalarText()
-    private var piece: [UInt8] = []
-    private var scratch = BytePairEncoder.Scratch()
-
-    init(tokenizer: Tokenizer, tokens: [TokenID]) {
-      self.tokenizer = tokenizer
-      self.tokens = tokens
-    }
-
-    /// Takes out the special tokens and encodes what stands between them.
-    mutating func append(_ bytes: [UInt8], special: SpecialTokenTrie) {
-      var start = 0
-      var position = 0
-      while position < bytes.count {
-        guard special.canBegin(with: bytes[position]), let match = special.longestMatch(in: bytes, at: position) else {
-          position += 1
-          continue
-        }
-        appendText(bytes[start..<position])
-        tokens.append(match.token)
-        position += match.byteCount
-        start = position
-      }
-      appendText(bytes[start...])
-    }
-
-    private mutating func appendText(_ bytes: ArraySlice<UInt8>) {
-      guard !bytes.isEmpty else { return }
-      text.load(String(decoding: bytes, as: UTF8.self), composed: tokenizer.preTokenizer.composes)
-      var start = 0
-      while start < text.count {
-        let end = tokenizer.preTokenizer.splitter.pieceEnd(in: text, from: start)
-        piece.removeAll(keepingCapacity: true)
-        text.appendUTF8(of: start..<end, to: &piece)
-        tokenizer.pairs.encode(piece, scratch: &scratch, into: &tokens)
-        start = end
-      }
-    }
-  }
+  /// Whether `encode` puts a blank in front of a text.
+  var addsSpacePrefix: Bool { model.addsSpacePrefix }
 }
 
-extension Tokenizer {
-  /// The kinds of all tokens: those of the file, corrected for tokens whose name tells more.
-  private static func kinds(
-    of definition: TokenizerDefinition, _ special: SpecialTokens
-  ) throws(TokenizationError) -> [TokenKind] {
-    let count = definition.tokens.count
-    var kinds = [TokenKind](repeating: .normal, count: count)
-    if let stated = definition.kinds {
-      guard stated.count == count else {
-        throw TokenizationError(
-          .badVocabulary,
-          "\(TokenizerKey.kinds) holds \(stated.count) values for the \(count) tokens of \(TokenizerKey.tokens)")
-      }
-      for (index, value) in stated.enumerated() {
-        guard let kind = UInt8(exactly: value).flatMap({ TokenKind(rawValue: $0) }) else {
-          throw TokenizationError(
-            .badVocabulary, "\(TokenizerKey.kinds)[\(index)] is \(value); a token type is 0 to 6")
-        }
-        kinds[index] = kind
-      }
-    }
-    for token in special.controls { kinds[Int(token.rawValue)] = .control }
-    for token in special.texts { kinds[Int(token.rawValue)] = .userDefined }
-    return kinds
+/// What tokens print, one after another.
+struct TokenPrinter: Sendable {
+  private let tokenizer: Tokenizer
+  private let includingControl: Bool
+  /// Whether the blank in front of the text is still to come.
+  private var dropsBlank: Bool
+
+  init(_ tokenizer: Tokenizer, includingControl: Bool, continuing: Bool) {
+    self.tokenizer = tokenizer
+    self.includingControl = includingControl
+    dropsBlank = tokenizer.addsSpacePrefix && !continuing
   }
 
-  private static func tries(
-    _ texts: VocabularyTexts, _ kinds: [TokenKind]
-  ) throws(TokenizationError) -> (user: SpecialTokenTrie, all: SpecialTokenTrie) {
-    var user = SpecialTokenTrie()
-    var all = SpecialTokenTrie()
-    for (index, kind) in kinds.enumerated() where kind == .userDefined || kind.isSpecial {
-      let text = texts[index]
-      guard text.count <= TokenizerLimits.specialTokenByteCount else {
-        throw TokenizationError(
-          .limitExceeded,
-          "\(TokenizerKey.tokens)[\(index)] is a special token of \(text.count) bytes; "
-            + "at most \(TokenizerLimits.specialTokenByteCount) are looked for in text")
-      }
-      all.insert(text, token: UInt32(index))
-      if kind == .userDefined { user.insert(text, token: UInt32(index)) }
-    }
-    return (user, all)
+  /// What the next token adds to the text.
+  mutating func bytes(of token: TokenID) -> ArraySlice<UInt8> {
+    guard let kind = tokenizer.kind(of: token), kind.isPrinted || (includingControl && kind.isSpecial),
+      let bytes = tokenizer.vocabulary.bytes(of: token), let first = bytes.first
+    else { return [] }
+    defer { dropsBlank = false }
+    return dropsBlank && kind == .normal && first == 0x20 ? bytes.dropFirst() : bytes
   }
 }

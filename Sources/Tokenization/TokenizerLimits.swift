@@ -6,6 +6,9 @@ enum TokenizerLimits {
   static let mergeCount = 1 << 21
   /// UTF-8 bytes of all token texts together; 262 thousand tokens have about 2 million.
   static let vocabularyByteCount = 1 << 24
+  /// UTF-8 bytes of one token of a SentencePiece vocabulary; the longest in use are runs of blanks, of about 100 bytes.
+  /// Whatever might be a token is looked up by its text, so that this bounds what a look-up costs.
+  static let sentencePieceByteCount = 1024
   /// UTF-8 bytes of one special token: what is looked for at every position of a text has to be short.
   static let specialTokenByteCount = 1024
 }

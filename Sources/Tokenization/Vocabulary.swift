@@ -27,32 +27,53 @@ struct Vocabulary: Sendable {
   /// - Parameters:
   ///   - texts: texts as in the file, checked.
   ///   - kinds: one for each text.
-  init(texts: VocabularyTexts, kinds: [TokenKind]) {
+  ///   - spelling: how the texts write what they stand for.
+  init(texts: VocabularyTexts, kinds: [TokenKind], spelling: TokenSpelling) {
     var printed: [UInt8] = []
     printed.reserveCapacity(texts.byteCount)
     var starts: [UInt32] = [0]
     starts.reserveCapacity(texts.count + 1)
     for (index, kind) in kinds.enumerated() {
-      let text = texts[index]
-      if !kind.isByteEncoded || !Self.appendDecoded(text, to: &printed) { printed.append(contentsOf: text) }
+      spelling.appendPrinted(texts[index], kind, to: &printed)
       starts.append(UInt32(printed.count))
     }
     self.kinds = kinds
     self.printed = printed
     self.starts = starts
   }
+}
 
-  /// Appends the bytes that a text in the byte alphabet stands for; appends nothing when it is not in that alphabet.
-  private static func appendDecoded(_ text: ArraySlice<UInt8>, to bytes: inout [UInt8]) -> Bool {
-    let start = bytes.count
-    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
-      guard let byte = ByteAlphabet.byte(of: scalar) else {
-        bytes.removeSubrange(start...)
-        return false
-      }
-      bytes.append(byte)
+/// How the texts of a vocabulary write what the tokens stand for; by the values of `tokenizer.ggml.model`.
+enum TokenSpelling: String, Sendable {
+  /// Every byte as a character of the byte alphabet.
+  case byteLevel = "gpt2"
+  /// As it is, but for blanks and single bytes.
+  case sentencePiece = "llama"
+
+  /// - Throws: when a model's vocabulary is written in another way.
+  init(ofModel model: String) throws(TokenizationError) {
+    guard let spelling = Self(rawValue: model) else {
+      throw TokenizationError(
+        .unsupported,
+        "\(TokenizerKey.model) is \(quoted(model)); supported: gpt2 (byte-level BPE), llama (SentencePiece BPE)")
     }
-    return true
+    self = spelling
+  }
+
+  /// Appends what a token prints.
+  func appendPrinted(_ text: ArraySlice<UInt8>, _ kind: TokenKind, to bytes: inout [UInt8]) {
+    switch self {
+    case .byteLevel:
+      bytes.append(contentsOf: (kind.isSpelled ? ByteAlphabet.bytes(of: text) : nil) ?? Array(text))
+    case .sentencePiece:
+      if kind == .byte, let byte = SentencePieceText.byte(of: text) {
+        bytes.append(byte)
+      } else if kind.isSpelled {
+        SentencePieceText.appendUnescaped(text, to: &bytes)
+      } else {
+        bytes.append(contentsOf: text)
+      }
+    }
   }
 }
 
@@ -70,6 +91,9 @@ struct VocabularyTexts {
   func id(of text: ArraySlice<UInt8>) -> UInt32? { ids[ByteKey(text)] }
   func id(of text: [UInt8]) -> UInt32? { ids[ByteKey(text)] }
   func id(of text: String) -> UInt32? { id(of: Array(text.utf8)) }
+
+  /// The ids by text of those tokens for which `included` is true; without the empty text.
+  func ids(where included: (Int) -> Bool) -> [ByteKey: UInt32] { ids.filter { included(Int($0.value)) } }
 
   init(_ tokens: [String]) throws(TokenizationError) {
     guard !tokens.isEmpty else {

@@ -18,11 +18,18 @@ enum Fixtures {
     try Tokenizer(metadata: GGUFFile.open(url(path).path(percentEncoded: false)).metadata)
   }
 
-  static let qwen2Path = "Tests/Fixtures/tokenizers/qwen2/qwen2-vocab.gguf"
   static let demoPath = "cluster/models/fairytales-moe-Q4_K_M.gguf"
 
+  /// The kinds of tokenizers of the goldens: a vocabulary and what the reference makes of texts for each.
+  static let kinds = PreTokenizer.all.map { $0.names[0] } + ["spm"]
+
+  /// The vocabulary of a golden.
+  static func kind(_ kind: String) throws -> Tokenizer {
+    try tokenizer("Tests/Fixtures/tokenizers/\(kind)/\(kind)-vocab.gguf")
+  }
+
   /// The qwen2 vocabulary of the goldens.
-  static func qwen2() throws -> Tokenizer { try tokenizer(qwen2Path) }
+  static func qwen2() throws -> Tokenizer { try kind("qwen2") }
 }
 
 extension TokenizerDefinition {
@@ -31,6 +38,18 @@ extension TokenizerDefinition {
     let alphabet = (UInt8.min...UInt8.max).map { String(decoding: ByteAlphabet.utf8(of: $0), as: UTF8.self) }
     return TokenizerDefinition(
       model: "gpt2", preTokenizer: "qwen2", tokens: alphabet + further, kinds: nil, merges: merges)
+  }
+
+  /// A SentencePiece vocabulary of the three usual control tokens, the 256 bytes, and tokens with scores.
+  static func sentencePiece(_ scored: [(String, Float)]) -> TokenizerDefinition {
+    let bytes = (UInt8.min...UInt8.max).map { SentencePieceText.name(of: $0) }
+    var definition = TokenizerDefinition(
+      model: "llama", tokens: ["<unk>", "<s>", "</s>"] + bytes + scored.map(\.0),
+      kinds: [2, 3, 3] + bytes.map { _ in 6 } + scored.map { _ in 1 })
+    definition.scores = [0, 0, 0] + bytes.map { _ in 0 } + scored.map(\.1)
+    definition.bos = 1
+    definition.eos = 2
+    return definition
   }
 
   /// The same with `kind` for the last `count` tokens.

@@ -9,9 +9,8 @@ struct ScalarTextTests {
     var scalars = ScalarText()
     scalars.load("left over from before", composed: true)
     scalars.load(text, composed: composed)
-    #expect(scalars.traits.count == scalars.count + 1)
-    #expect(scalars.traits.last == .end)
-    return Array(scalars.values.dropLast())
+    #expect(scalars.traits.count == scalars.count)
+    return scalars.values
   }
 
   @Test("canonical composition: marks, Hangul, replaced characters, order of marks")
@@ -56,16 +55,41 @@ struct ScalarTextTests {
   @Test("traits follow the categories")
   func traits() {
     let examples: [(Unicode.Scalar, ScalarTraits)] = [
-      ("a", .letter), ("\u{2B0}", .letter), ("\u{1C5}", .letter), ("日", .letter), ("\u{1D400}", .letter),
-      ("7", .number),
-      ("\u{2167}", .number), ("\u{BD}", .number), (" ", .whitespace), ("\u{85}", .whitespace),
-      ("\u{2028}", .whitespace),
+      ("a", [.small, .asciiLetter]), ("Z", [.capital, .asciiLetter]), ("\u{E9}", .small), ("\u{1C5}", .capital),
+      ("\u{2B0}", .caseless), ("\u{E01}", .caseless), ("\u{1D400}", .capital),
+      ("日", [.caseless, .han, .kanaOrIdeograph]),
+      ("\u{9FA6}", [.caseless, .han]), ("\u{20000}", [.caseless, .han]), ("\u{3007}", [.number, .han]),
+      ("\u{2E80}", [.symbol, .han]), ("カ", [.caseless, .kanaOrIdeograph]), ("\u{30FB}", [.symbol, .kanaOrIdeograph]),
+      ("\u{3040}", .kanaOrIdeograph), ("7", .number), ("\u{2167}", .number), ("\u{BD}", .number),
+      (" ", [.whitespace, .blank]), ("\u{85}", .whitespace), ("\u{2028}", .whitespace),
       ("\n", [.whitespace, .lineBreak]), ("\r", [.whitespace, .lineBreak]), ("\u{B}", .whitespace), ("\u{200B}", []),
-      ("!", []), ("\u{1F680}", []), ("\u{301}", .composing), ("\u{93E}", .composing),
-      ("\u{1161}", [.letter, .composing]),
+      ("!", [.symbol, .asciiSymbol]), ("~", [.symbol, .asciiSymbol]), ("/", [.symbol, .asciiSymbol, .slash]),
+      ("\u{AB}", .symbol), ("\u{1F680}", .symbol), ("\0", []), ("\u{7F}", []), ("\u{E000}", []), ("\u{FFFE}", []),
+      ("\u{301}", [.mark, .composing]), ("\u{93E}", [.mark, .composing]), ("\u{20DD}", .mark),
+      ("\u{1161}", [.caseless, .composing]),
     ]
-    for (scalar, traits) in examples { #expect(ScalarTraits.of(scalar) == traits, "\(scalar)") }
-    #expect(ScalarTraits.of("!").isOther && ScalarTraits.of("\u{301}").isOther)
-    #expect(!ScalarTraits.end.isOther && !ScalarTraits.of(" ").isOther)
+    for (scalar, traits) in examples { #expect(ScalarTraits.of(scalar) == traits.union(.scalar), "\(scalar)") }
+    let asciiSymbols = (UInt8(0)..<128).filter { ScalarTraits.of(Unicode.Scalar($0)).contains(.asciiSymbol) }
+    #expect(asciiSymbols.count == 32)
+  }
+
+  @Test("a set takes scalars with any of some traits and none of others")
+  func sets() {
+    let set = ScalarSet(.letter, except: [.han, .blank])
+    #expect(set.contains(.of("a")) && set.contains(.of("カ")))
+    #expect(!set.contains(.of("日")) && !set.contains(.of("1")) && !set.contains(.of(" ")) && !set.contains([]))
+  }
+
+  @Test("Chinese characters are known in every plane, and their neighbours are not taken for them")
+  func han() {
+    for scalar: Unicode.Scalar in [
+      "\u{2E80}", "\u{3005}", "\u{4E00}", "\u{9FFF}", "\u{FA6D}", "\u{2A6DF}", "\u{323AF}",
+    ] {
+      #expect(HanScript.contains(scalar), "\(scalar)")
+    }
+    for scalar: Unicode.Scalar in ["\u{2E7F}", "\u{2E9A}", "\u{3006}", "\u{30FC}", "\u{FA6E}", "\u{1F680}", "\u{A000}"]
+    {
+      #expect(!HanScript.contains(scalar), "\(scalar)")
+    }
   }
 }

@@ -23,15 +23,31 @@ struct TokenizerDefinitionTests {
 
   @Test("another model or pre-tokenizer is refused naming it and the supported ones")
   func unsupported() {
-    let model = error { $0.model = "llama" }
+    let model = error { $0.model = "bert" }
     #expect(model?.code == .unsupported)
-    #expect(model?.description == #"tokenizer.ggml.model is "llama"; supported: gpt2 (byte-level BPE)"#)
     #expect(
-      error { $0.preTokenizer = "kimi-k2" }?.description
-        == #"tokenizer.ggml.pre is "kimi-k2"; supported: qwen2"#)
-    #expect(error { $0.preTokenizer = nil }?.description == "tokenizer.ggml.pre is missing; supported: qwen2")
+      model?.description
+        == #"tokenizer.ggml.model is "bert"; supported: gpt2 (byte-level BPE), llama (SentencePiece BPE)"#)
+    let unknown = error { $0.preTokenizer = "default" }
+    #expect(unknown?.code == .unsupported)
+    #expect(unknown?.description.hasPrefix(#"tokenizer.ggml.pre is "default"; supported: qwen2, "#) == true)
+    #expect(unknown?.description.contains("llama-bpe, llama3, ") == true)
+    #expect(error { $0.preTokenizer = nil }?.description.hasPrefix("tokenizer.ggml.pre is missing") == true)
     let long = error { $0.model = String(repeating: "x\u{1B}", count: 5000) }
     #expect((long?.description.utf8.count ?? .max) < 600)
+  }
+
+  @Test("every name of the table is accepted, and stands for one row")
+  func names() {
+    let names = PreTokenizer.all.flatMap(\.names)
+    #expect(Set(names).count == names.count)
+    for name in names {
+      #expect(
+        error {
+          $0.preTokenizer = name
+          $0.bos = 0
+        } == nil)
+    }
   }
 
   @Test("lengths that contradict each other are refused")
@@ -111,5 +127,93 @@ struct TokenizerDefinitionTests {
       $0.kinds?[258] = 3
     }
     #expect(special?.code == .limitExceeded)
+  }
+}
+
+@Suite("Tokenizer of hostile metadata of SentencePiece")
+struct SentencePieceDefinitionTests {
+  private func error(_ change: (inout TokenizerDefinition) -> Void) -> TokenizationError? {
+    var definition = TokenizerDefinition.sentencePiece([("a", -1), ("b", -2)])
+    change(&definition)
+    do throws(TokenizationError) {
+      _ = try Tokenizer(definition)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  @Test("what the other tests change is good before, and without kinds")
+  func good() {
+    #expect(error { _ in } == nil)
+    #expect(error { $0.kinds = nil } == nil)
+    #expect(error { $0.merges = ["no merge"] } == nil)
+    #expect(error { $0.preTokenizer = "whatever" } == nil)
+  }
+
+  @Test("scores that are missing, too few, too many or no numbers are refused by key")
+  func scores() {
+    let missing = error { $0.scores = nil }
+    #expect(missing?.code == .badMetadata && missing?.description.hasPrefix("tokenizer.ggml.scores is missing") == true)
+    for count in [0, 1, 260, 262] {
+      let wrong = error { $0.scores = Array(repeating: 0, count: count) }
+      #expect(wrong?.code == .badVocabulary)
+      #expect(wrong?.description.hasPrefix("tokenizer.ggml.scores holds \(count) values for the 261 tokens") == true)
+    }
+    let noNumber = error { $0.scores?[7] = .nan }
+    #expect(noNumber?.code == .badVocabulary && noNumber?.description.hasPrefix("tokenizer.ggml.scores[7]") == true)
+  }
+
+  @Test("a vocabulary without a byte of UTF-8 is refused; bytes that UTF-8 never uses may be missing")
+  func missingBytes() {
+    let missing = error {
+      $0.tokens[3 + 0x41] = "other"
+      $0.kinds?[3 + 0x41] = 1
+    }
+    #expect(missing?.code == .badVocabulary && missing?.description.contains("<0x41>") == true)
+    // A control token is not the byte that it is called after.
+    #expect(error { $0.kinds?[3 + 0x41] = 3 }?.description.contains("<0x41>") == true)
+    for byte in [0xC0, 0xC1, 0xF5, 0xFF] {
+      #expect(
+        error {
+          $0.tokens[3 + byte] = "other"
+          $0.kinds?[3 + byte] = 1
+        } == nil)
+    }
+  }
+
+  @Test("a byte must be called so")
+  func falseBytes() {
+    let refused = error { $0.kinds?[259] = 6 }
+    #expect(refused?.code == .badVocabulary)
+    #expect(refused?.description.hasPrefix(#"tokenizer.ggml.token_type[259] says that "a" is a byte"#) == true)
+  }
+
+  @Test("texts that occur twice, kinds outside 0 to 6 and ids outside the vocabulary are refused")
+  func shared() {
+    #expect(error { $0.tokens[260] = "a" }?.code == .badVocabulary)
+    #expect(error { $0.kinds?[260] = 7 }?.description.hasPrefix("tokenizer.ggml.token_type[260] is 7") == true)
+    #expect(error { $0.eos = 261 }?.code == .badSpecialToken)
+    #expect(error { $0.bos = nil }?.description.contains(TokenizerKey.bos) == true)
+    #expect(
+      error {
+        $0.bos = nil
+        $0.addBOS = false
+      } == nil)
+  }
+
+  @Test("a token too long to be compared with text is refused, a longer control token is a special token's matter")
+  func limits() {
+    let long = String(repeating: "a", count: TokenizerLimits.sentencePieceByteCount + 1)
+    let refused = error { $0.tokens[260] = long }
+    #expect(refused?.code == .limitExceeded && refused?.description.hasPrefix("tokenizer.ggml.tokens[260]") == true)
+    #expect(error { $0.tokens[260] = String(long.dropLast()) } == nil)
+  }
+
+  @Test("what is not built in is refused by key")
+  func unsupported() {
+    #expect(error { $0.removeExtraWhitespaces = true }?.code == .unsupported)
+    #expect(error { $0.removeExtraWhitespaces = true }?.description.contains("remove_extra_whitespaces") == true)
+    #expect(error { $0.removeExtraWhitespaces = false } == nil)
   }
 }

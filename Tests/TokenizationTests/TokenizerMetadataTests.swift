@@ -12,6 +12,7 @@ struct TokenizerMetadataTests {
     case strings([String])
     case bool(Bool)
     case uint(UInt32)
+    case floats([Float])
 
     var bytes: [UInt8] {
       switch self {
@@ -21,6 +22,9 @@ struct TokenizerMetadataTests {
           + texts.flatMap(Value.text)
       case .bool(let flag): Value.little(UInt32(7)) + [flag ? 1 : 0]
       case .uint(let number): Value.little(UInt32(4)) + Value.little(number)
+      case .floats(let numbers):
+        Value.little(UInt32(9)) + Value.little(UInt32(6)) + Value.little(UInt64(numbers.count))
+          + numbers.flatMap { Value.little($0.bitPattern) }
       }
     }
 
@@ -66,7 +70,7 @@ struct TokenizerMetadataTests {
     #expect(tokenizer.endOfGeneration == [2, 3, 4])
   }
 
-  @Test("a missing key is named", arguments: [TokenizerKey.model, TokenizerKey.tokens])
+  @Test("a missing key is named", arguments: [TokenizerKey.model, TokenizerKey.tokens, TokenizerKey.merges])
   func missing(key: String) throws {
     let error = try #require(throws: TokenizationError.self) { try tokenizer { $0[key] = nil } }
     #expect(error.code == .badMetadata)
@@ -77,11 +81,37 @@ struct TokenizerMetadataTests {
     "a value of another type is named by its key",
     arguments: [
       TokenizerKey.model, TokenizerKey.preTokenizer, TokenizerKey.tokens, TokenizerKey.merges, TokenizerKey.kinds,
+      TokenizerKey.scores,
     ])
   func wrongType(key: String) throws {
     let error = try #require(throws: TokenizationError.self) { try tokenizer { $0[key] = .bool(true) } }
     #expect(error.code == .badMetadata)
     #expect(error.description.contains(key))
+  }
+
+  @Test("the keys of SentencePiece are read")
+  func sentencePiece() throws {
+    let definition = TokenizerDefinition.sentencePiece([("a", -2), ("ab", -1), ("b", -2)])
+    func tokenizer(_ change: (inout [String: Value]) -> Void) throws -> Tokenizer {
+      try self.tokenizer {
+        $0 = [
+          TokenizerKey.model: .string("llama"), TokenizerKey.tokens: .strings(definition.tokens),
+          TokenizerKey.scores: .floats(definition.scores ?? []), TokenizerKey.bos: .uint(1),
+          TokenizerKey.addSpacePrefix: .bool(false),
+        ]
+        change(&$0)
+      }
+    }
+    #expect(try tokenizer { _ in }.encode("ab") == [1, 260])
+    #expect(try tokenizer { $0[TokenizerKey.addSpacePrefix] = nil }.encode("ab") == [1, 229, 153, 132, 260])
+    for key in [TokenizerKey.scores, TokenizerKey.tokens] {
+      let error = try #require(throws: TokenizationError.self) { try tokenizer { $0[key] = nil } }
+      #expect(error.code == .badMetadata && error.description.contains(key))
+    }
+    let error = try #require(throws: TokenizationError.self) {
+      try tokenizer { $0[TokenizerKey.removeExtraWhitespaces] = .bool(true) }
+    }
+    #expect(error.code == .unsupported)
   }
 
   @Test("an id that no vocabulary can hold is refused by its key")

@@ -31,7 +31,8 @@ struct TokenizeCommand: ParsableCommand {
   private var joined: String { text.joined(separator: " ") }
 
   private func list(_ ids: [TokenID], _ tokenizer: Tokenizer) -> String {
+    func printed(_ token: TokenID) -> String { tokenizer.decode([token], includingControl: true, continuing: true) }
     guard verbose else { return ids.map(\.description).joined(separator: ",") + "\n" }
-    return ids.map { "\($0)\t\(String(reflecting: tokenizer.decode([$0], includingControl: true)))\n" }.joined()
+    return ids.map { "\($0)\t\(String(reflecting: printed($0)))\n" }.joined()
   }
 }

@@ -63,10 +63,12 @@ enum TestedElsewhere {
       "QuantTypeTests": ["ActivationForm"],
     ],
     "Tokenization": [
-      "BytePairEncoderTests": ["ByteAlphabet", "MergeQueue", "MergeTable"],
-      "ScalarTextTests": ["ScalarTraits"],
+      "BytePairEncoderTests": ["ByteAlphabet", "MergeChain", "MergeQueue", "MergeTable"],
+      "PieceScannerTests": ["SplitRules"],
+      "ScalarTextTests": ["HanScript", "ScalarTraits"],
       "TokenizerMetadataTests": ["TokenizationError"],
-      "TokenizerTests": ["ByteKey", "PreTokenizer", "SpecialTokenTrie", "SpecialTokens", "Vocabulary"],
+      "TokenizerPropertyTests": ["TokenizerModel"],
+      "TokenizerTests": ["ByteKey", "PreTokenizer", "SpecialTokenTrie", "SpecialTokens", "TokenKind", "Vocabulary"],
     ],
     "Transport": [
       "AcceptorTests": ["AcceptLoop", "SocketAddress", "SocketOptions"],
