@@ -29,11 +29,11 @@ public struct MemoryPlan: Sendable, Hashable {
 
   /// Adds up what a placement needs.
   ///
-  /// The scratch of a node is estimated, with R rows in a pass, hidden size H, query width Q, expert width W, k
-  /// experts a token and a vocabulary of V, as 16 MiB, plus for a node that takes part R (32 H + k (2 H + 10 W))
-  /// (residual rows, activations, grid sums of two exchanges, and for each chosen expert its gathered input and inner
-  /// activations), plus for a host R (16 H + 16 Q) (norms, projections, attention), plus for the last host 4 V for
-  /// each sequence (logits).
+  /// The scratch of a node is estimated, with R rows in a pass, hidden size H, query width Q, expert width W, host
+  /// width F, k experts a token and a vocabulary of V, as 16 MiB, plus for a node that takes part
+  /// R (32 H + k (2 H + 10 W)) (residual rows, activations, grid sums of two exchanges, and for each chosen expert its
+  /// gathered input and inner activations), plus for a host R (16 H + 16 Q + 16 F) (norms, projections, attention, dense
+  /// and shared feed-forward blocks), plus for the last host 4 V for each sequence (logits).
   /// - Parameter rows: most rows of one pass through the layers.
   public init(placement: Placement, facts: ModelFacts, sizes: ModelSizes, context: Int, sequences: Int, rows: Int) {
     self.context = context
@@ -98,7 +98,7 @@ public struct MemoryPlan: Sendable, Hashable {
     guard takesPart else { return processBytes }
     let (hidden, width) = (sizes.hiddenSize, sizes.expertWidth)
     let chosen = product(sizes.expertsPerToken, sum(product(2, hidden), product(10, width)))
-    let hosting = isHost ? product(16, sum(hidden, sizes.queryWidth)) : 0
+    let hosting = isHost ? product(16, sum(hidden, sizes.queryWidth, sizes.hostWidth)) : 0
     let logits = isLast ? product(4, sizes.vocabularySize, sequences) : 0
     return sum(processBytes, product(rows, sum(product(32, hidden), chosen, hosting)), logits)
   }

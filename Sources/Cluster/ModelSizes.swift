@@ -13,6 +13,8 @@ public struct ModelSizes: Sendable {
   public let queryWidth: Int
   /// Inner width of a routed expert.
   public let expertWidth: Int
+  /// Inner width of what a host computes of feed-forward blocks itself: dense layers, shared experts.
+  public let hostWidth: Int
   /// Routed experts chosen for a token.
   public let expertsPerToken: Int
   /// Tokens of the vocabulary, that is logits of a position.
@@ -21,13 +23,14 @@ public struct ModelSizes: Sendable {
   /// The sizes themselves, for models that have not been read.
   public init(
     pieceBytes: @escaping @Sendable (PieceID) -> Int, keyValueBytes: @escaping @Sendable (LayerIndex) -> Int,
-    hiddenSize: Int, queryWidth: Int, expertWidth: Int, expertsPerToken: Int, vocabularySize: Int
+    hiddenSize: Int, queryWidth: Int, expertWidth: Int, hostWidth: Int = 0, expertsPerToken: Int, vocabularySize: Int
   ) {
     self.pieceBytes = pieceBytes
     self.keyValueBytes = keyValueBytes
     self.hiddenSize = hiddenSize
     self.queryWidth = queryWidth
     self.expertWidth = expertWidth
+    self.hostWidth = hostWidth
     self.expertsPerToken = expertsPerToken
     self.vocabularySize = vocabularySize
   }
@@ -39,6 +42,7 @@ public struct ModelSizes: Sendable {
     self.init(
       pieceBytes: { spec.layout(of: $0)?.memoryBytes ?? 0 }, keyValueBytes: { _ in perPosition },
       hiddenSize: model.hiddenSize, queryWidth: model.headCount * max(model.keyHeadSize, model.valueHeadSize),
-      expertWidth: model.expertWidth, expertsPerToken: model.expertsPerToken, vocabularySize: model.vocabularySize)
+      expertWidth: model.expertWidth, hostWidth: max(model.denseWidth, model.sharedWidth),
+      expertsPerToken: model.expertsPerToken, vocabularySize: model.vocabularySize)
   }
 }

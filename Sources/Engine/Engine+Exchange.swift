@@ -6,7 +6,7 @@ import Tensors
 
 extension Engine {
   /// Divides a layer's choices among the nodes that hold the experts, sends the others their rows, and computes this
-  /// node's share while they travel.
+  /// node's share, and the layer's shared expert, while they travel.
   func exchange(_ active: ActivePass, _ rows: RoutedRows) throws {
     expertCounts.add(rows)
     active.beginExchange()
@@ -31,6 +31,7 @@ extension Engine {
       if outlet.hasReplicas(rows.layer) { retain(rows, of: active) }
     }
     if scratch.choicesOfNode[scratch.ownNode] > 0 { try computeOwn(active, rows, all: !isRemote) }
+    try forward.addSharedExpert(active.pass)
     // Only now, as it needs the scratch memory; a node that cannot be reached is as good as lost.
     for (number, cause) in unsent where isUnderWay(active) { lose(number, of: active, because: cause) }
   }
@@ -87,7 +88,8 @@ extension Engine {
     _ key: ExchangeKey, part: Int, from node: Int, rowCount: Int, choiceCount: Int
   ) throws(EngineError) -> ExpertRequest {
     guard (0..<ActivePass.partLimit).contains(part), (1...configuration.rowCapacity).contains(rowCount),
-      (1...rowCount * model.expertsPerToken).contains(choiceCount), configuration.spec.layers.contains(key.layer)
+      configuration.spec.requiresExperts(key.layer),
+      (1...rowCount * model.expertsPerToken).contains(choiceCount)
     else {
       throw EngineError(
         .protocolViolation, "node \(node) sent \(rowCount) rows with \(choiceCount) choices for layer \(key.layer)")

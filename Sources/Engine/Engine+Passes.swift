@@ -59,7 +59,7 @@ extension Engine {
         samplingStates[entry.sequence] = SamplingState(opening, end: end)
       }
     }
-    forward.begin(pass)
+    try forward.begin(pass)
     let active = ActivePass(pass: pass, progress: progress, index: index, entries: entries)
     passes.append(active)
     progress.marks[index].hasBegun = true

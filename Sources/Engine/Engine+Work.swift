@@ -37,7 +37,8 @@ extension Engine {
     passes.first { $0.progress.phase == phase && $0.isReady }
   }
 
-  /// One layer of a pass: ends the layer whose experts have answered, then begins the next.
+  /// One layer of a pass: ends the layer whose experts have answered, then begins the next. A layer without experts is
+  /// done at once.
   private func advance(_ active: ActivePass) {
     do {
       if active.pass.awaitsExperts { forward.finishLayer(active.pass) }
@@ -45,9 +46,10 @@ extension Engine {
       guard active.pass.layer < stage.layers.upperBound else { return try finishStage(active) }
       // Its experts may have answered before those of the pass before it, whose keys of this layer it attends to.
       guard active.isReady else { return }
+      let layer = active.pass.layer
       let rows = try forward.trunk(active.pass, kv: stage.cache.layout)
-      active.progress.marks[active.index].trunkDone = active.pass.layer.advanced(by: 1)
-      try exchange(active, rows)
+      active.progress.marks[active.index].trunkDone = layer.advanced(by: 1)
+      if let rows { try exchange(active, rows) }
     } catch {
       drop(active.progress.id, because: error)
     }

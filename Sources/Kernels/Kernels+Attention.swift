@@ -55,11 +55,19 @@ extension Kernels {
   /// Ends attention: the weighted sum divided by the sum of the weights.
   /// - Parameters:
   ///   - state: as `attendTile` left it.
+  ///   - sink: a score that no position has; merged like a last tile with a weight of 1 and values of zero.
   ///   - output: room for `valueElements` values.
   public func finishAttention(
-    state: UnsafePointer<Float>, valueElements: Int, output: UnsafeMutablePointer<Float>
+    state: UnsafePointer<Float>, valueElements: Int, sink: Float? = nil, output: UnsafeMutablePointer<Float>
   ) {
-    let sum = state[1]
-    for index in 0..<valueElements { output[index] = state[2 + index] / sum }
+    guard let sink else {
+      let sum = state[1]
+      for index in 0..<valueElements { output[index] = state[2 + index] / sum }
+      return
+    }
+    let largest = sink > state[0] ? sink : state[0]
+    let stateFactor = Maths.exp(state[0] - largest)
+    let sum = Maths.exp(sink - largest).addingProduct(state[1], stateFactor)
+    for index in 0..<valueElements { output[index] = Float(0).addingProduct(state[2 + index], stateFactor) / sum }
   }
 }

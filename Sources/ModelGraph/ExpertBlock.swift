@@ -13,6 +13,10 @@ final class ExpertBlock {
   let chosen: UnsafeMutablePointer<Int32>
   let chosenWeights: UnsafeMutablePointer<Float>
   let firstChoice: UnsafeMutablePointer<Int32>
+  /// One row's scores as the choice goes by them, `[expertCount]`, and its groups, `[groupCount]` each.
+  let ranked: UnsafeMutablePointer<Float>
+  let groupScores: UnsafeMutablePointer<Float>
+  let chosenGroups: UnsafeMutablePointer<Int32>
   /// Choices sorted by expert: the row and the weight of each, `[choiceCapacity]`.
   let sortedRows: UnsafeMutablePointer<Int32>
   let sortedWeights: UnsafeMutablePointer<Float>
@@ -50,6 +54,9 @@ final class ExpertBlock {
     active = buffers[6].base.assumingMemoryBound(to: Int32.self)
     inner = buffers[7].floats
     upward = buffers[8].floats
+    ranked = buffers[9].floats
+    groupScores = buffers[10].floats
+    chosenGroups = buffers[11].base.assumingMemoryBound(to: Int32.self)
     gathered = ActivationForm.allCases.map {
       AlignedBuffer(byteCount: choices * $0.rowStride(elements: model.hiddenSize))
     }
@@ -69,7 +76,8 @@ final class ExpertBlock {
     let innerBytes = 4 * choices * model.expertWidth
     return [
       4 * choices, 4 * choices, 4 * (rowCapacity + 1), 4 * choices, 4 * choices, 4 * (model.expertCount + 1),
-      4 * model.expertCount, innerBytes, innerBytes,
+      4 * model.expertCount, innerBytes, innerBytes, 4 * model.expertCount, 4 * model.routing.groupCount,
+      4 * model.routing.groupCount,
     ]
   }
 

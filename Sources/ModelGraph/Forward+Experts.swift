@@ -67,7 +67,7 @@ extension Forward {
     }
   }
 
-  /// Inner activations: silu(gate x) * (up x) for every choice.
+  /// Inner activations, such as silu(gate x) * (up x), for every choice.
   private func expand(_ rows: RoutedRows, _ experts: Int) throws(ModelGraphError) {
     let block = expertBlock
     let width = model.expertWidth
@@ -88,12 +88,15 @@ extension Forward {
     let width = model.expertWidth
     let first = Int(block.starts[expert])
     let count = Int(block.starts[expert + 1]) - first
-    multiplyGathered(weights.gate, rows: innerRows, first: first, count: count, into: block.inner)
-    multiplyGathered(weights.up, rows: innerRows, first: first, count: count, into: block.upward)
+    let matrices = weights.matrices
+    multiplyGathered(matrices.gate, rows: innerRows, first: first, count: count, into: block.inner)
+    multiplyGathered(matrices.up, rows: innerRows, first: first, count: count, into: block.upward)
     for place in first..<first + count {
       let offset = place * width + innerRows.lowerBound
-      kernels.swiGLU(
-        gate: block.inner + offset, up: block.upward + offset, count: innerRows.count, output: block.inner + offset)
+      let (gate, up) = (block.inner + offset, block.upward + offset)
+      if let bias = weights.gateBias { kernels.add(bias + innerRows.lowerBound, to: gate, count: innerRows.count) }
+      if let bias = weights.upBias { kernels.add(bias + innerRows.lowerBound, to: up, count: innerRows.count) }
+      activate(gate: gate, up: up, count: innerRows.count, output: gate)
     }
   }
 
@@ -114,7 +117,7 @@ extension Forward {
   ) throws(ModelGraphError) {
     let block = expertBlock
     let weights = try shard.expert(Int(block.active[0]), of: rows.layer)
-    guard let form = weights.down.type.activationForm else { preconditionFailure("unchecked type") }
+    guard let form = weights.matrices.down.type.activationForm else { preconditionFailure("unchecked type") }
     let activations = block.innerActivations[Int(form.rawValue)].base
     guard prepare(form, block.inner, width: model.expertWidth, rows: rows.choiceCount, into: activations) else {
       throw ModelGraphError.notFinite("an expert", layer: rows.layer)
@@ -143,13 +146,16 @@ extension Forward {
     let count = Int(block.starts[expert + 1]) - first
     let stride = form.rowStride(elements: model.expertWidth)
     kernels.multiply(
-      weights.down, rows: output, activations: block.innerActivations[Int(form.rawValue)].base + first * stride,
+      weights.matrices.down, rows: output,
+      activations: block.innerActivations[Int(form.rawValue)].base + first * stride,
       activationStride: stride, activationRows: count, output: tile - output.lowerBound,
       outputStride: ExpertBlock.tileRows)
     for index in 0..<count {
       let row = Int(block.sortedRows[first + index])
+      let values = tile + index * ExpertBlock.tileRows
+      if let bias = weights.downBias { kernels.add(bias + output.lowerBound, to: values, count: output.count) }
       let done = kernels.accumulate(
-        tile + index * ExpertBlock.tileRows, weight: block.sortedWeights[first + index],
+        values, weight: block.sortedWeights[first + index],
         exponent: rows.exponents[row], count: output.count,
         into: accumulators + row * model.hiddenSize + output.lowerBound)
       if !done { block.failed.pointee = true }

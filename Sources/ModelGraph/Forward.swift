@@ -5,7 +5,8 @@ public import Tensors
 /// The forward pass of one node: the blocks, the weights it holds, and scratch memory. Confined to the engine's thread.
 ///
 /// A pass is advanced layer by layer: `trunk` (attention and routing), then the experts, here (`computeExperts`) or on
-/// other nodes, which add their partial sums to the pass, then `finishLayer`.
+/// other nodes, which add their partial sums to the pass, and the shared expert (`addSharedExpert`), then `finishLayer`.
+/// A layer without routed experts is done with its `trunk`.
 public final class Forward {
   public let spec: ModelSpec
   public let shard: Shard
@@ -14,7 +15,7 @@ public final class Forward {
   let team: ThreadTeam
   let model: Hyperparameters
   let workspace: Workspace
-  let rotary: RotaryTable
+  private var rotary: RotaryTable?
   let expertBlock: ExpertBlock
   /// For each layer the forms in which its experts take their input.
   public let expertForms: [[ActivationForm]]
@@ -30,7 +31,6 @@ public final class Forward {
     self.combine = combine
     model = spec.hyperparameters
     workspace = Workspace(model, rowCapacity: rowCapacity, threads: team.threadCount)
-    rotary = RotaryTable(model)
     expertForms = spec.layers.map { spec.expertInputForms($0) }
     expertBlock = ExpertBlock(model, kernels: kernels, team: team, rowCapacity: rowCapacity)
   }
@@ -59,7 +59,13 @@ public final class Forward {
   }
 
   /// Prepares what all layers of the pass share: the rotation angles of its rows.
-  public func begin(_ pass: Pass) {
+  /// - Throws: `ModelGraphError` when the angles come from weights that are not here or are no numbers.
+  public func begin(_ pass: Pass) throws(ModelGraphError) {
+    if rotary == nil {
+      let factors = spec.family.rotaryFactors == .never ? nil : try shard.trunk(pass.layer).rotaryFactors
+      rotary = try RotaryTable(model, factors: factors)
+    }
+    guard let rotary else { return }
     let pairs = model.ropeSize / 2
     for row in 0..<pass.rowCount {
       rotary.fill(
@@ -67,17 +73,29 @@ public final class Forward {
     }
   }
 
-  /// Attention and routing of the pass' current layer; afterwards the pass awaits its experts.
+  /// The trunk of the pass' current layer: attention, and of the feed-forward block what is the host's.
+  ///
+  /// In a layer with routed experts the pass awaits them afterwards; `addSharedExpert` is still to be called. A layer
+  /// without is done, and the next one is current.
   /// - Parameter kv: how the KV blocks of the pass' sequences are laid out.
-  /// - Returns: what the experts need; valid until the next piece of work on this node.
-  public func trunk(_ pass: Pass, kv: KVLayout) throws(ModelGraphError) -> RoutedRows {
+  /// - Returns: what the experts need, valid until the next piece of work on this node; nil in a layer without.
+  public func trunk(_ pass: Pass, kv: KVLayout) throws(ModelGraphError) -> RoutedRows? {
     let weights = try shard.trunk(pass.layer)
-    try attend(pass, weights, kv)
-    let routed = try route(pass, weights)
-    let count = pass.rowCount * model.hiddenSize
-    pass.accumulators.update(repeating: 0, count: count)
-    pass.awaitsExperts = true
-    return routed
+    norm(pass, weights.attentionNorm)
+    switch weights.attention {
+    case .grouped(let attention): try attend(pass, attention, kv)
+    }
+    switch weights.feedForward {
+    case .dense(let matrices):
+      try feedDense(pass, weights, matrices)
+      pass.layer = pass.layer.advanced(by: 1)
+      return nil
+    case .routed(let router, _):
+      let routed = try route(pass, weights, router)
+      pass.accumulators.update(repeating: 0, count: pass.rowCount * model.hiddenSize)
+      pass.awaitsExperts = true
+      return routed
+    }
   }
 
   /// Adds the summed expert outputs to the residual, once all partial sums are in; the next layer is then current.
@@ -99,9 +117,10 @@ public final class Forward {
   public func logits(
     _ pass: Pass, rows: [Int], into logits: UnsafeMutablePointer<Float>
   ) throws(ModelGraphError) {
-    guard let norm = shard.outputNorm, let output = shard.output, let form = output.type.activationForm else {
+    guard let norm = shard.outputNorm, let output = shard.output else {
       throw ModelGraphError(.missingWeights, "the output projection is not on this node")
     }
+    let form = form(of: output)
     let stride = form.rowStride(elements: model.hiddenSize)
     let activations = workspace.activations(form)
     for (index, row) in rows.enumerated() {
@@ -114,43 +133,5 @@ public final class Forward {
       else { throw ModelGraphError(.notFinite, "the final hidden state holds a value that is not finite") }
     }
     multiply(output, activations, stride, rows.count, into: logits, outputStride: model.vocabularySize)
-  }
-
-  // MARK: - Shared steps of the blocks
-
-  /// Puts rows of float32 into a form, in parallel.
-  /// - Returns: false when a value is not finite.
-  func prepare(
-    _ form: ActivationForm, _ input: UnsafePointer<Float>, width: Int, rows: Int,
-    into output: UnsafeMutableRawPointer
-  ) -> Bool {
-    let stride = form.rowStride(elements: width)
-    workspace.failed.pointee = false
-    let failed = workspace.failed
-    team.parallelFor(count: rows, grain: 4) { range, _ in
-      for row in range {
-        let done = kernels.prepareActivations(
-          form, input: input + row * width, elements: width, row: output + row * stride)
-        if !done { failed.pointee = true }
-      }
-    }
-    return !failed.pointee
-  }
-
-  /// A matrix times rows of activations, output rows divided among the threads.
-  func multiply(
-    _ matrix: WeightMatrix, _ activations: UnsafeRawPointer, _ stride: Int, _ rows: Int,
-    into output: UnsafeMutablePointer<Float>, outputStride: Int
-  ) {
-    team.parallelFor(count: matrix.rows, grain: grain(matrix.rows)) { range, _ in
-      kernels.multiply(
-        matrix, rows: range, activations: activations, activationStride: stride, activationRows: rows,
-        output: output, outputStride: outputStride)
-    }
-  }
-
-  /// Rows in a piece of work: small enough that a busy core delays nobody, large enough to be worth taking.
-  func grain(_ rows: Int) -> Int {
-    team.threadCount == 1 ? rows : max(16, (rows / (8 * team.threadCount)) & ~15)
   }
 }

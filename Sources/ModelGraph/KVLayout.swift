@@ -2,30 +2,25 @@ public import ModelSpec
 public import Tensors
 
 /// How keys and values lie in a KV block: for each layer of the stage first all key heads, then all value heads,
-/// each head `[KVType.blockPositions, head size]`.
+/// each head `[KVType.blockPositions, head size]`. Where values are a part of the keys there are no value heads.
 public struct KVLayout: Sendable, Hashable {
   public let type: KVType
   /// Layers of the stage the block belongs to.
   public let layers: Range<LayerIndex>
-  let headCount: Int
-  let keySize: Int
-  let valueSize: Int
+  let shape: KeyValueShape
 
   public init(spec: ModelSpec, layers: Range<LayerIndex>, type: KVType) {
-    let model = spec.hyperparameters
     self.type = type
     self.layers = layers
-    headCount = model.keyValueHeadCount
-    keySize = model.keyHeadSize
-    valueSize = model.valueHeadSize
+    shape = spec.keyValueShape
   }
 
   /// Bytes between two positions of one key head.
-  var keyStride: Int { keySize * type.elementBytes }
+  var keyStride: Int { shape.keyElements * type.elementBytes }
   /// Bytes between two positions of one value head.
-  var valueStride: Int { valueSize * type.elementBytes }
+  var valueStride: Int { shape.storesValues ? shape.valueElements * type.elementBytes : keyStride }
   /// Bytes of one layer in a block.
-  public var layerBytes: Int { headCount * (keyStride + valueStride) * KVType.blockPositions }
+  public var layerBytes: Int { shape.elements * type.elementBytes * KVType.blockPositions }
   /// Bytes of a block.
   public var blockBytes: Int { layerBytes * layers.count }
 
@@ -39,7 +34,8 @@ public struct KVLayout: Sendable, Hashable {
 
   /// Offset in the block of a value head's first position.
   func valueOffset(_ layer: LayerIndex, head: Int) -> Int {
-    offset(of: layer) + (headCount * keyStride + head * valueStride) * KVType.blockPositions
+    guard shape.storesValues else { return keyOffset(layer, head: head) }
+    return offset(of: layer) + (shape.heads * keyStride + head * valueStride) * KVType.blockPositions
   }
 }
 

@@ -2,51 +2,6 @@ import Kernels
 public import ModelSpec
 public import Tensors
 
-/// Weights of one layer's trunk: grouped-query attention, norms, router.
-public struct TrunkWeights {
-  let attentionNorm: UnsafePointer<Float>
-  let query: WeightMatrix
-  let key: WeightMatrix
-  let value: WeightMatrix
-  let queryNorm: UnsafePointer<Float>?
-  let keyNorm: UnsafePointer<Float>?
-  let attentionOutput: WeightMatrix
-  let feedForwardNorm: UnsafePointer<Float>
-  let router: WeightMatrix
-
-  init?(_ piece: LoadedPiece) {
-    guard let attentionNorm = piece.vector(.attentionNorm), let query = piece.matrix(.query),
-      let key = piece.matrix(.key), let value = piece.matrix(.value),
-      let attentionOutput = piece.matrix(.attentionOutput), let feedForwardNorm = piece.vector(.feedForwardNorm),
-      let router = piece.matrix(.router)
-    else { return nil }
-    self.attentionNorm = attentionNorm
-    self.query = query
-    self.key = key
-    self.value = value
-    queryNorm = piece.vector(.queryNorm)
-    keyNorm = piece.vector(.keyNorm)
-    self.attentionOutput = attentionOutput
-    self.feedForwardNorm = feedForwardNorm
-    self.router = router
-  }
-}
-
-/// Weights of one routed expert: a SwiGLU feed-forward block.
-public struct ExpertWeights {
-  let gate: WeightMatrix
-  let up: WeightMatrix
-  let down: WeightMatrix
-
-  init?(_ piece: LoadedPiece) {
-    guard let gate = piece.matrix(.expertGate), let up = piece.matrix(.expertUp), let down = piece.matrix(.expertDown)
-    else { return nil }
-    self.gate = gate
-    self.up = up
-    self.down = down
-  }
-}
-
 /// The weights one node holds, piece by piece; confined to the engine's thread.
 public final class Shard {
   private(set) var embedding: WeightMatrix?
@@ -55,6 +10,7 @@ public final class Shard {
   private var trunks: [TrunkWeights?]
   /// For each layer its experts by index; empty for a layer of which none is held.
   private var experts: [[ExpertWeights?]]
+  private let family: ModelFamily
   private let expertCount: Int
   private(set) var pieces: [PieceID: LoadedPiece] = [:]
   private let outputUsesEmbedding: Bool
@@ -63,6 +19,7 @@ public final class Shard {
     let model = spec.hyperparameters
     trunks = Array(repeating: nil, count: model.layerCount)
     experts = Array(repeating: [], count: model.layerCount)
+    family = spec.family
     expertCount = model.expertCount
     outputUsesEmbedding = spec.outputUsesEmbedding
   }
@@ -78,7 +35,7 @@ public final class Shard {
     case .output:
       outputNorm = piece.vector(.outputNorm)
       if !outputUsesEmbedding { output = piece.matrix(.output) }
-    case .trunk(let layer): trunks[layer.rawValue] = TrunkWeights(piece)
+    case .trunk(let layer): trunks[layer.rawValue] = TrunkWeights(piece, family)
     case .expert(let layer, let expert):
       if experts[layer.rawValue].isEmpty { experts[layer.rawValue] = Array(repeating: nil, count: expertCount) }
       experts[layer.rawValue][expert.rawValue] = ExpertWeights(piece)

@@ -16,6 +16,9 @@ final class Workspace {
   let projected: UnsafeMutablePointer<Float>
   /// Router scores, `[rowCapacity, expertCount]`.
   let routerScores: UnsafeMutablePointer<Float>
+  /// Inner activations of a dense feed-forward block or a shared expert, `[rowCapacity, width]` each.
+  let inner: UnsafeMutablePointer<Float>
+  let upward: UnsafeMutablePointer<Float>
   /// Rows in each activation form, `[rowCapacity]` rows of `stride` bytes.
   private let activationBuffers: [AlignedBuffer]
   private let threadScratch: [AlignedBuffer]
@@ -33,6 +36,8 @@ final class Workspace {
     attended = buffers[4].floats
     projected = buffers[5].floats
     routerScores = buffers[6].floats
+    inner = buffers[7].floats
+    upward = buffers[8].floats
     activationBuffers = ActivationForm.allCases.map {
       AlignedBuffer(byteCount: rowCapacity * $0.rowStride(elements: Self.widest(model)))
     }
@@ -48,14 +53,19 @@ final class Workspace {
     let keyWidth = model.keyValueHeadCount * model.keyHeadSize
     let valueWidth = model.keyValueHeadCount * model.valueHeadSize
     let query = queryWidth(model)
-    return [model.hiddenSize, query, keyWidth, valueWidth, query, model.hiddenSize, model.expertCount]
+    let inner = innerWidth(model)
+    return [model.hiddenSize, query, keyWidth, valueWidth, query, model.hiddenSize, model.expertCount, inner, inner]
   }
 
   private static func queryWidth(_ model: Hyperparameters) -> Int {
     model.headCount * max(model.keyHeadSize, model.valueHeadSize)
   }
 
-  private static func widest(_ model: Hyperparameters) -> Int { max(model.hiddenSize, queryWidth(model)) }
+  private static func innerWidth(_ model: Hyperparameters) -> Int { max(model.denseWidth, model.sharedWidth) }
+
+  private static func widest(_ model: Hyperparameters) -> Int {
+    max(model.hiddenSize, queryWidth(model), innerWidth(model))
+  }
 
   private static func threadFloats(_ model: Hyperparameters) -> Int {
     Kernels.attentionScratch + model.headCount / model.keyValueHeadCount * (2 + model.valueHeadSize)

@@ -2,6 +2,7 @@ import GGUF
 
 /// The numbers that fix a model's shapes; every one checked against a stated limit.
 public struct Hyperparameters: Sendable, Hashable {
+  /// Layers that take part; those behind them that predict further tokens are not counted.
   public let layerCount: Int
   /// Elements of the residual stream.
   public let hiddenSize: Int
@@ -13,12 +14,19 @@ public struct Hyperparameters: Sendable, Hashable {
   public let keyHeadSize: Int
   /// Elements of a value head.
   public let valueHeadSize: Int
-  /// Routed experts of a layer.
+  /// Routed experts of a layer that has them; 0 in a dense model.
   public let expertCount: Int
   /// Routed experts chosen for a token (top-k).
   public let expertsPerToken: Int
   /// Inner width of a routed expert.
   public let expertWidth: Int
+  /// Layers at the start that are dense; all of them in a dense model.
+  public let denseLayerCount: Int
+  /// Inner width of a dense layer's feed-forward block; 0 where there is none.
+  public let denseWidth: Int
+  /// Inner width of all shared experts of a layer together; 0 where there are none.
+  public let sharedWidth: Int
+  public let routing: Routing
   /// Positions the model was made for.
   public let contextLength: Int
   public let vocabularySize: Int
@@ -27,34 +35,53 @@ public struct Hyperparameters: Sendable, Hashable {
   public let ropeBase: Double
   /// Elements of a head that are rotated; even, at most `keyHeadSize`.
   public let ropeSize: Int
+  public let ropeScaling: RotaryScaling
+  /// Factor of cosines and sines, beside that of `ropeScaling`.
+  public let ropeMagnitude: Double
+  public let slidingWindow: SlidingWindow?
+  public let temperature: AttentionTemperature?
 
   /// Most routed experts of all layers together.
   static let expertLimit = 1 << 19
 
   /// Reads the keys `<family>.*`.
   /// - Throws: `ModelSpecError` naming the key and what was found.
-  init(family: String, file: GGUFFile) throws(ModelSpecError) {
-    let keys = KeyReader(family: family, metadata: file.metadata)
-    layerCount = try keys.integer("block_count", in: 1...4096)
+  init(_ family: ModelFamily, file: GGUFFile) throws(ModelSpecError) {
+    let keys = KeyReader(family: family.name, metadata: file.metadata)
+    let blockCount = try keys.integer("block_count", in: 1...4096)
+    layerCount = blockCount - (try keys.integer("nextn_predict_layers", in: 0...blockCount - 1, default: 0))
     hiddenSize = try keys.integer("embedding_length", in: 1...1 << 20)
     headCount = try keys.integer("attention.head_count", in: 1...65_536)
     keyValueHeadCount = try keys.integer("attention.head_count_kv", in: 1...65_536, default: headCount)
-    let headSize = max(1, hiddenSize / headCount)
+    let headSize = hiddenSize % headCount == 0 ? hiddenSize / headCount : nil
     keyHeadSize = try keys.integer("attention.key_length", in: 1...65_536, default: headSize)
     valueHeadSize = try keys.integer("attention.value_length", in: 1...65_536, default: headSize)
-    expertCount = try keys.integer("expert_count", in: 1...65_535)
-    expertsPerToken = try keys.integer("expert_used_count", in: 1...65_535)
-    expertWidth = try keys.integer("expert_feed_forward_length", in: 1...1 << 20)
     contextLength = try keys.integer("context_length", in: 1...1 << 28)
     normEpsilon = Float(try keys.float("attention.layer_norm_rms_epsilon", in: 0...1))
     ropeBase = try keys.float("rope.freq_base", in: 1...1e12, default: 10_000)
     ropeSize = try keys.integer("rope.dimension_count", in: 2...65_536, default: keyHeadSize)
-    vocabularySize = try Self.vocabularySize(file, keys)
+    ropeScaling = try RotaryScaling(keys, contextLength: contextLength, ropeBase: ropeBase)
+    ropeMagnitude = try keys.float("rope.scaling.attn_factor", in: 1e-3...1e3, default: 1)
+    slidingWindow = try SlidingWindow(keys, family)
+    temperature = try AttentionTemperature(keys, contextLength: contextLength)
+
+    let widths = try FeedForwardWidths(keys, family, layerCount: layerCount)
+    expertCount = widths.expertCount
+    expertsPerToken = widths.expertsPerToken
+    expertWidth = widths.expert
+    denseLayerCount = widths.denseLayerCount
+    denseWidth = widths.dense
+    sharedWidth = widths.shared
+    routing = try Routing(keys, family.router, expertCount: expertCount, expertsPerToken: expertsPerToken)
+    vocabularySize = try Self.vocabularySize(file)
     try check(keys)
   }
 
-  private static func vocabularySize(_ file: GGUFFile, _ keys: KeyReader) throws(ModelSpecError) -> Int {
-    guard let embedding = file.tensor(TensorRole.tokenEmbedding.tensorName()) else {
+  /// Whether a layer has routed experts; its feed-forward block is dense otherwise.
+  func hasExperts(_ layer: Int) -> Bool { (denseLayerCount..<layerCount).contains(layer) }
+
+  private static func vocabularySize(_ file: GGUFFile) throws(ModelSpecError) -> Int {
+    guard let embedding = file.tensor("token_embd.weight") else {
       throw ModelSpecError(.missingTensor, "the model has no tensor token_embd.weight")
     }
     guard embedding.dimensions.count == 2, (1...1 << 24).contains(embedding.dimensions[1]) else {
@@ -69,65 +96,43 @@ public struct Hyperparameters: Sendable, Hashable {
       headCount % keyValueHeadCount == 0, "attention.head_count_kv",
       "is \(keyValueHeadCount), which does not divide the \(headCount) query heads")
     try keys.require(
-      expertsPerToken <= expertCount, "expert_used_count",
-      "is \(expertsPerToken), more than the \(expertCount) experts of a layer")
-    try keys.require(
       ropeSize % 2 == 0 && ropeSize <= keyHeadSize, "rope.dimension_count",
       "is \(ropeSize); it must be even and at most the head size \(keyHeadSize)")
     // Every expert of every layer is a piece of its own, and is named in one message.
     try keys.require(
       layerCount * expertCount <= Self.expertLimit, "expert_count",
       "is \(expertCount): \(layerCount) layers of as many are more than \(Self.expertLimit) experts together")
-    let scaling = try keys.text("rope.scaling.type") ?? "none"
-    try keys.require(
-      scaling == "none", "rope.scaling.type", "is \"\(scaling)\", which this version does not support for this family")
   }
 }
 
-/// Reads the keys of one family with range checks and errors that name the key.
-struct KeyReader {
-  let family: String
-  let metadata: GGUFMetadata
+/// Layers that see only the last positions.
+public struct SlidingWindow: Sendable, Hashable {
+  /// Positions that a row sees, its own included.
+  public let positions: Int
+  /// Of each `period` layers the last sees everything; 0: no layer does.
+  public let period: Int
 
-  func integer(
-    _ key: String, in range: ClosedRange<Int>, default fallback: Int? = nil
-  ) throws(ModelSpecError) -> Int {
-    do {
-      if let value = try metadata.integerIfPresent("\(family).\(key)", in: range) { return value }
-    } catch {
-      throw ModelSpecError(.badHyperparameter, error.message)
-    }
-    guard let fallback else { throw missing(key) }
-    return fallback
+  /// - Returns: nil for a family without such layers.
+  init?(_ keys: KeyReader, _ family: ModelFamily) throws(ModelSpecError) {
+    guard case .grouped(let attention) = family.attention, attention.windows else { return nil }
+    positions = try keys.integer("attention.sliding_window", in: 1...1 << 28)
+    period = try keys.integer("attention.sliding_window_pattern", in: 0...4096, default: 2)
   }
 
-  func float(
-    _ key: String, in range: ClosedRange<Double>, default fallback: Double? = nil
-  ) throws(ModelSpecError) -> Double {
-    let found: Float?
-    do {
-      found = try metadata.floatIfPresent("\(family).\(key)")
-    } catch {
-      throw ModelSpecError(.badHyperparameter, error.message)
-    }
-    guard let value = found.map(Double.init) ?? fallback else { throw missing(key) }
-    try require(range.contains(value), key, "is \(value), outside \(range.lowerBound)...\(range.upperBound)")
-    return value
-  }
+  /// Whether a layer sees only the window.
+  public func limits(_ layer: Int) -> Bool { period == 0 || layer % period < period - 1 }
+}
 
-  func text(_ key: String) throws(ModelSpecError) -> String? {
-    switch metadata["\(family).\(key)"] {
-    case nil: return nil
-    case .string(let text)?: return text
-    case let other?: throw ModelSpecError(.badHyperparameter, "the key \(family).\(key) is no text but \(other)")
-    }
-  }
+/// Queries that grow with their position: by 1 + scale * ln(1 + floor(position / length)).
+public struct AttentionTemperature: Sendable, Hashable {
+  public let scale: Double
+  /// Positions before the first step.
+  public let length: Int
 
-  func require(_ condition: Bool, _ key: String, _ problem: String) throws(ModelSpecError) {
-    guard condition else { throw ModelSpecError(.badHyperparameter, "the key \(family).\(key) \(problem)") }
-  }
-
-  private func missing(_ key: String) -> ModelSpecError {
-    ModelSpecError(.badHyperparameter, "the model has no key \(family).\(key)")
+  /// - Returns: nil when the file has no `attention.temperature_scale`, or 0 for it.
+  init?(_ keys: KeyReader, contextLength: Int) throws(ModelSpecError) {
+    scale = try keys.float("attention.temperature_scale", in: 0...100, default: 0)
+    length = try keys.integer("rope.scaling.original_context_length", in: 1...1 << 28, default: contextLength)
+    guard scale > 0 else { return nil }
   }
 }

@@ -9,6 +9,9 @@ public struct ModelSpec: Sendable {
   public let outputUsesEmbedding: Bool
   /// The file's directory: metadata (also the tokenizer's) and tensors.
   public let file: GGUFFile
+  /// For each layer the roles of its trunk's tensors, in the order of the piece; `expertRoles` likewise.
+  let trunkRoles: [[TensorRole]]
+  let expertRoles: [[TensorRole]]
   /// Names of the tensors that the pieces are made of; shapes checked.
   private let names: [String]
 
@@ -26,71 +29,54 @@ public struct ModelSpec: Sendable {
       let known = ModelFamily.all.map(\.name).joined(separator: ", ")
       throw ModelSpecError(.unsupportedFamily, "the model's family \"\(name)\" is not supported; supported: \(known)")
     }
-    self.family = family
-    let model = try Hyperparameters(family: name, file: file)
-    hyperparameters = model
-    outputUsesEmbedding = file.tensor(TensorRole.output.tensorName()) == nil
-    var found: [String] = []
-    var global: [TensorRole] = [.tokenEmbedding, .outputNorm]
-    if !outputUsesEmbedding { global.append(.output) }
-    for role in global {
-      found.append(try Self.checked(role, layer: nil, file, model).name)
-    }
+    let model = try Hyperparameters(family, file: file)
+    var inventory = TensorInventory(family: family, model: model, file: file)
+    try inventory.add([.tokenEmbedding, .outputNorm].map { ExpectedTensor(role: $0, isRequired: true) }, layer: nil)
+    let output = try inventory.add([ExpectedTensor(role: .output, isRequired: false)], layer: nil)
+    var (trunks, experts): ([[TensorRole]], [[TensorRole]]) = ([], [])
     for layer in 0..<model.layerCount {
-      for role in family.trunkRoles + TensorRole.expertRoles {
-        found.append(try Self.checked(role, layer: layer, file, model).name)
-      }
+      trunks.append(try inventory.add(family.trunk(layer, model), layer: layer))
+      experts.append(model.hasExperts(layer) ? try inventory.add(family.expertTensors, layer: layer) : [])
     }
-    names = found
+    self.family = family
+    hyperparameters = model
+    outputUsesEmbedding = output.isEmpty
+    trunkRoles = trunks
+    expertRoles = experts
+    names = inventory.names
     self.file = file
   }
 
   /// The tensor of a role; `layer` for those that every layer has.
   public func tensor(_ role: TensorRole, layer: LayerIndex? = nil) -> GGUFTensor? {
-    file.tensor(role.tensorName(layer: layer?.rawValue))
+    file.tensor(family.tensorName(role, layer: layer?.rawValue))
   }
 
   /// All layers of the model.
   public var layers: Range<LayerIndex> { 0..<LayerIndex(hyperparameters.layerCount) }
 
   /// Whether a layer has routed experts.
-  public func requiresExperts(_ layer: LayerIndex) -> Bool { layers.contains(layer) }
+  public func requiresExperts(_ layer: LayerIndex) -> Bool { hyperparameters.hasExperts(layer.rawValue) }
+
+  /// What attention keeps of a position, in every layer.
+  public var keyValueShape: KeyValueShape {
+    let model = hyperparameters
+    return switch family.attention {
+    case .grouped:
+      KeyValueShape(
+        heads: model.keyValueHeadCount, keyElements: model.keyHeadSize, valueElements: model.valueHeadSize,
+        storesValues: true)
+    }
+  }
 
   /// Bytes that one position of one layer takes in the KV cache.
-  public func keyValueBytes(_ type: KVType) -> Int {
-    let model = hyperparameters
-    return model.keyValueHeadCount * (model.keyHeadSize + model.valueHeadSize) * type.elementBytes
-  }
+  public func keyValueBytes(_ type: KVType) -> Int { keyValueShape.elements * type.elementBytes }
 
-  /// The forms in which a layer's experts take their input, ascending; usually one.
+  /// The forms in which a layer's experts take their input, ascending; usually one, none in a layer without experts.
   public func expertInputForms(_ layer: LayerIndex) -> [ActivationForm] {
+    guard requiresExperts(layer) else { return [] }
     let types = [TensorRole.expertGate, .expertUp].compactMap { tensor($0, layer: layer)?.type }
     return Set(types.compactMap(\.activationForm)).sorted { $0.rawValue < $1.rawValue }
-  }
-
-  /// Writers leave out trailing dimensions of 1, such as that of a single expert.
-  private static func withoutTrailingOnes(_ dimensions: [Int]) -> [Int] {
-    dimensions.count > 1 && dimensions.last == 1 ? withoutTrailingOnes(dimensions.dropLast()) : dimensions
-  }
-
-  private static func checked(
-    _ role: TensorRole, layer: Int?, _ file: GGUFFile, _ model: Hyperparameters
-  ) throws(ModelSpecError) -> GGUFTensor {
-    let name = role.tensorName(layer: layer)
-    guard let tensor = file.tensor(name) else {
-      throw ModelSpecError(.missingTensor, "the model has no tensor \(name)")
-    }
-    let expected = role.dimensions(model)
-    guard withoutTrailingOnes(tensor.dimensions) == withoutTrailingOnes(expected) else {
-      throw ModelSpecError(
-        .badShape, "the tensor \(name) has the shape \(tensor.dimensions); the hyperparameters say \(expected)")
-    }
-    if role.mustBeFloat32 {
-      guard tensor.type == .f32 else {
-        throw ModelSpecError(.unsupportedType, "the tensor \(name) is \(tensor.type.name); a norm must be F32")
-      }
-    }
-    return tensor
   }
 }
 

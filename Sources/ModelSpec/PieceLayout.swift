@@ -55,9 +55,10 @@ extension ModelSpec {
     case .header: nil
     case .embedding: layout(piece, [.tokenEmbedding], layer: nil)
     case .output: layout(piece, outputUsesEmbedding ? [.outputNorm] : [.outputNorm, .output], layer: nil)
-    case .trunk(let layer): layers.contains(layer) ? layout(piece, family.trunkRoles, layer: layer) : nil
+    case .trunk(let layer):
+      layers.contains(layer) ? layout(piece, trunkRoles[layer.rawValue], layer: layer) : nil
     case .expert(let layer, let expert):
-      layers.contains(layer) ? layout(piece, TensorRole.expertRoles, layer: layer, expert: expert) : nil
+      requiresExperts(layer) ? layout(piece, expertRoles[layer.rawValue], layer: layer, expert: expert) : nil
     }
   }
 
@@ -67,8 +68,11 @@ extension ModelSpec {
     var parts: [PiecePart] = []
     var offset = 0
     for role in roles {
-      guard let tensor = tensor(role, layer: layer), let range = range(of: tensor, expert: expert) else { return nil }
-      let rows = tensor.dimensions.count > 1 ? tensor.dimensions[1] : 1
+      guard let tensor = tensor(role, layer: layer), let range = range(of: tensor, role, expert: expert) else {
+        return nil
+      }
+      // A stack of experts' biases has two dimensions, one expert's has one.
+      let rows = role.isVector || tensor.dimensions.count < 2 ? 1 : tensor.dimensions[1]
       parts.append(
         PiecePart(
           role: role, type: tensor.type, rows: rows, columns: tensor.dimensions[0], range: range, offset: offset))
@@ -77,8 +81,11 @@ extension ModelSpec {
     return PieceLayout(id: piece, parts: parts)
   }
 
-  private func range(of tensor: GGUFTensor, expert: ExpertIndex?) -> ByteRange? {
+  private func range(of tensor: GGUFTensor, _ role: TensorRole, expert: ExpertIndex?) -> ByteRange? {
     guard let expert else { return ByteRange(file: tensor.file, offset: tensor.offset, byteCount: tensor.byteCount) }
-    return try? file.expertRange(tensor, expert: expert, of: hyperparameters.expertCount)
+    guard role.isVector else { return try? file.expertRange(tensor, expert: expert, of: hyperparameters.expertCount) }
+    guard (0..<hyperparameters.expertCount).contains(expert.rawValue) else { return nil }
+    let bytes = tensor.byteCount / hyperparameters.expertCount
+    return ByteRange(file: tensor.file, offset: tensor.offset + expert.rawValue * bytes, byteCount: bytes)
   }
 }

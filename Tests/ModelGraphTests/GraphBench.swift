@@ -33,7 +33,7 @@ final class GraphBench {
     pass.reset(layer: 0)
     pass.append(position: 0, count: tokens.count, table: KVBlockTable(blocks: UnsafePointer(table)))
     try forward.embed(tokens, into: pass, row: 0)
-    forward.begin(pass)
+    try forward.begin(pass)
   }
 
   /// The residual rows.
@@ -42,9 +42,12 @@ final class GraphBench {
     return (0..<pass.rowCount).map { row in (0..<width).map { Double(pass.residual(row)[$0]) } }
   }
 
-  /// Attention and routing of the current layer.
+  /// The current layer has no routed experts.
+  struct Missing: Error {}
+
+  /// Attention and routing of the current layer, which has experts.
   func trunk() throws -> (routed: RoutedRows, choices: [[(expert: Int, weight: Double)]]) {
-    let routed = try forward.trunk(pass, kv: kv)
+    guard let routed = try forward.trunk(pass, kv: kv) else { throw Missing() }
     let choices = (0..<routed.rowCount).map { row in
       (Int(routed.firstChoice[row])..<Int(routed.firstChoice[row + 1])).map {
         (Int(routed.experts[$0]), Double(routed.weights[$0]))
@@ -56,6 +59,7 @@ final class GraphBench {
   /// The experts of the current layer.
   func experts(_ routed: RoutedRows) throws {
     try forward.computeExperts(routed, into: pass.accumulators)
+    try forward.addSharedExpert(pass)
     forward.finishLayer(pass)
   }
 

@@ -1,0 +1,154 @@
+import Kernels
+import ModelSpec
+import Tensors
+
+extension Forward {
+  /// Grouped-query attention with rotary positions: adds its output to the pass' residual rows and stores the rows'
+  /// keys and values in their sequences' KV blocks. The rows are normed already.
+  func attend(_ pass: Pass, _ weights: GroupedAttentionWeights, _ kv: KVLayout) throws(ModelGraphError) {
+    try project(
+      pass,
+      [
+        Projection(weights.query, workspace.queries), Projection(weights.key, workspace.keys),
+        Projection(weights.value, workspace.values),
+      ])
+    guard rotateAndStore(pass, weights, kv) else {
+      throw ModelGraphError.notFinite("a key or value", layer: pass.layer)
+    }
+    attendHeads(pass, weights, kv)
+    try projectBack(pass, weights.output, workspace.attended, "the attention")
+    if let bias = weights.outputBias {
+      for row in 0..<pass.rowCount {
+        kernels.add(bias, to: workspace.projected + row * model.hiddenSize, count: model.hiddenSize)
+      }
+    }
+    kernels.add(workspace.projected, to: pass.hidden, count: pass.rowCount * model.hiddenSize)
+  }
+
+  /// Norms and rotates query and key heads, and writes keys and values to the cache.
+  private func rotateAndStore(_ pass: Pass, _ weights: GroupedAttentionWeights, _ kv: KVLayout) -> Bool {
+    workspace.failed.pointee = false
+    let failed = workspace.failed
+    team.parallelFor(count: pass.rowCount, grain: 2) { range, _ in
+      for row in range where !rotateAndStore(pass, row: row, weights, kv) { failed.pointee = true }
+    }
+    return !failed.pointee
+  }
+
+  private func rotateAndStore(_ pass: Pass, row: Int, _ weights: GroupedAttentionWeights, _ kv: KVLayout) -> Bool {
+    guard let table = pass.tables[row] else { preconditionFailure("row without KV blocks") }
+    let position = pass.positions[row]
+    let block = table.blocks[position / KVType.blockPositions]
+    let slot = position % KVType.blockPositions
+    let queries = workspace.queries + row * model.headCount * model.keyHeadSize
+    let keys = workspace.keys + row * model.keyValueHeadCount * model.keyHeadSize
+    let values = workspace.values + row * model.keyValueHeadCount * model.valueHeadSize
+    prepareHeads(queries, count: model.headCount, bias: weights.queryBias, norm: weights.queryNorm, pass, row)
+    prepareHeads(keys, count: model.keyValueHeadCount, bias: weights.keyBias, norm: weights.keyNorm, pass, row)
+    if let temperature = model.temperature {
+      let factor = temperature.factor(position: position)
+      for index in 0..<model.headCount * model.keyHeadSize { queries[index] *= factor }
+    }
+    if let bias = weights.valueBias {
+      kernels.add(bias, to: values, count: model.keyValueHeadCount * model.valueHeadSize)
+    }
+    var isFinite = true
+    for head in 0..<model.keyValueHeadCount {
+      let key = keys + head * model.keyHeadSize
+      let keySlot = block + kv.keyOffset(pass.layer, head: head) + slot * kv.keyStride
+      let valueSlot = block + kv.valueOffset(pass.layer, head: head) + slot * kv.valueStride
+      let value = values + head * model.valueHeadSize
+      if !kernels.storeKeyValue(kv.type, input: key, count: model.keyHeadSize, output: keySlot) { isFinite = false }
+      if !kernels.storeKeyValue(kv.type, input: value, count: model.valueHeadSize, output: valueSlot) {
+        isFinite = false
+      }
+    }
+    return isFinite
+  }
+
+  /// Bias, norm and rotation of one row's query or key heads.
+  private func prepareHeads(
+    _ heads: UnsafeMutablePointer<Float>, count: Int, bias: UnsafePointer<Float>?, norm: UnsafePointer<Float>?,
+    _ pass: Pass, _ row: Int
+  ) {
+    let size = model.keyHeadSize
+    if let bias { kernels.add(bias, to: heads, count: count * size) }
+    if let norm {
+      let together = normsProjection ? count : 1
+      for first in stride(from: 0, to: count, by: together) {
+        kernels.rmsNorm(
+          input: heads + first * size, weight: norm, epsilon: model.normEpsilon, count: together * size,
+          output: heads + first * size)
+      }
+    }
+    let pairs = model.ropeSize / 2
+    for head in 0..<count {
+      kernels.rotate(
+        heads + head * size, cosines: pass.cosines + row * pairs, sines: pass.sines + row * pairs, pairs: pairs,
+        style: spec.family.rotation == .halves ? .halfSplit : .interleaved)
+    }
+  }
+
+  private var normsProjection: Bool {
+    if case .grouped(let attention) = spec.family.attention { attention.norm == .projection } else { false }
+  }
+
+  /// Every query head over all positions that its row sees, tile by tile; the query heads that share a key head go
+  /// together.
+  private func attendHeads(_ pass: Pass, _ weights: GroupedAttentionWeights, _ kv: KVLayout) {
+    let heads = model.keyValueHeadCount
+    team.parallelFor(count: pass.rowCount * heads, grain: 1) { range, thread in
+      let scratch = workspace.scratch(thread: thread)
+      for item in range { attendGroup(pass, row: item / heads, keyHead: item % heads, weights, kv, scratch) }
+    }
+  }
+
+  private func attendGroup(
+    _ pass: Pass, row: Int, keyHead: Int, _ weights: GroupedAttentionWeights, _ kv: KVLayout,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    guard let table = pass.tables[row] else { preconditionFailure("row without KV blocks") }
+    let end = pass.positions[row] + 1
+    let begin = max(0, end - visiblePositions(pass.layer))
+    let states = scratch + Kernels.attentionScratch
+    let stateStride = 2 + model.valueHeadSize
+    let keyOffset = kv.keyOffset(pass.layer, head: keyHead)
+    let valueOffset = kv.valueOffset(pass.layer, head: keyHead)
+    let group = model.headCount / model.keyValueHeadCount
+    let firstHead = row * model.headCount + keyHead * group
+    let scale = Float(1 / Double(model.keyHeadSize).squareRoot())
+    var start = begin
+    while start < end {
+      let block = table.blocks[start / KVType.blockPositions]
+      // Only the first tile may begin inside a block, where a window does.
+      let slot = start % KVType.blockPositions
+      let count = min(KVType.blockPositions - slot, end - start)
+      kernels.attendTile(
+        queries: workspace.queries + firstHead * model.keyHeadSize, queryStride: model.keyHeadSize, queryCount: group,
+        keys: block + keyOffset + slot * kv.keyStride, keyStride: kv.keyStride,
+        values: block + valueOffset + slot * kv.valueStride, valueStride: kv.valueStride, type: kv.type, count: count,
+        keyElements: model.keyHeadSize, valueElements: model.valueHeadSize, scale: scale, scratch: scratch,
+        states: states, stateStride: stateStride, isFirst: start == begin)
+      start += count
+    }
+    for head in 0..<group {
+      kernels.finishAttention(
+        state: states + head * stateStride, valueElements: model.valueHeadSize,
+        sink: weights.sinks.map { $0[keyHead * group + head] },
+        output: workspace.attended + (firstHead + head) * model.valueHeadSize)
+    }
+  }
+
+  /// Most positions that a row sees in a layer, its own included.
+  private func visiblePositions(_ layer: LayerIndex) -> Int {
+    guard let window = model.slidingWindow, window.limits(layer.rawValue) else { return .max }
+    return window.positions
+  }
+}
+
+extension AttentionTemperature {
+  /// Factor of a query at a position.
+  fileprivate func factor(position: Int) -> Float {
+    Float(1 + scale * Maths.log(Double(1 + position / length)))
+  }
+}

@@ -1,0 +1,128 @@
+import Kernels
+import ModelSpec
+import Tensors
+
+/// Steps that the blocks share.
+extension Forward {
+  /// RMS norm of all residual rows into the workspace.
+  func norm(_ pass: Pass, _ weight: UnsafePointer<Float>) {
+    let width = model.hiddenSize
+    let output = workspace.normed
+    team.parallelFor(count: pass.rowCount, grain: 4) { range, _ in
+      for row in range {
+        kernels.rmsNorm(
+          input: pass.residual(row), weight: weight, epsilon: model.normEpsilon, count: width,
+          output: output + row * width)
+      }
+    }
+  }
+
+  /// Puts the normed rows into a form.
+  func prepareNormed(_ form: ActivationForm, _ pass: Pass) throws(ModelGraphError) {
+    let activations = workspace.activations(form)
+    guard prepare(form, workspace.normed, width: model.hiddenSize, rows: pass.rowCount, into: activations) else {
+      throw ModelGraphError.notFinite("the normalised hidden state", layer: pass.layer)
+    }
+  }
+
+  /// A matrix that the normed rows are multiplied with, and where the products go, `[rows, matrix.rows]`.
+  struct Projection {
+    let matrix: WeightMatrix
+    let output: UnsafeMutablePointer<Float>
+
+    init(_ matrix: WeightMatrix, _ output: UnsafeMutablePointer<Float>) {
+      self.matrix = matrix
+      self.output = output
+    }
+  }
+
+  /// Projects all normed rows, one pass of the team over the rows of all matrices.
+  func project(_ pass: Pass, _ projections: [Projection]) throws(ModelGraphError) {
+    var prepared: [ActivationForm] = []
+    for projection in projections {
+      let form = form(of: projection.matrix)
+      guard !prepared.contains(form) else { continue }
+      try prepareNormed(form, pass)
+      prepared.append(form)
+    }
+    let total = projections.reduce(0) { $0 + $1.matrix.rows }
+    team.parallelFor(count: total, grain: grain(total)) { range, _ in
+      var start = 0
+      for projection in projections {
+        multiplyPart(projection, range, start: start, pass.rowCount)
+        start += projection.matrix.rows
+      }
+    }
+  }
+
+  /// The part of `range` that falls on a matrix whose rows are numbered from `start` on.
+  private func multiplyPart(_ projection: Projection, _ range: Range<Int>, start: Int, _ rows: Int) {
+    let matrix = projection.matrix
+    let part = range.clamped(to: start..<start + matrix.rows)
+    guard !part.isEmpty else { return }
+    let form = form(of: matrix)
+    kernels.multiply(
+      matrix, rows: part.lowerBound - start..<part.upperBound - start, activations: workspace.activations(form),
+      activationStride: form.rowStride(elements: matrix.columns), activationRows: rows, output: projection.output,
+      outputStride: matrix.rows)
+  }
+
+  /// Projects rows of the workspace, such as the attention's output, back to the hidden size, into `projected`.
+  /// - Parameters:
+  ///   - input: `[rows, matrix.columns]`.
+  ///   - what: the block, for the error.
+  func projectBack(
+    _ pass: Pass, _ matrix: WeightMatrix, _ input: UnsafePointer<Float>, _ what: String
+  ) throws(ModelGraphError) {
+    let form = form(of: matrix)
+    let activations = workspace.activations(form)
+    guard prepare(form, input, width: matrix.columns, rows: pass.rowCount, into: activations) else {
+      throw ModelGraphError.notFinite(what, layer: pass.layer)
+    }
+    multiply(
+      matrix, activations, form.rowStride(elements: matrix.columns), pass.rowCount, into: workspace.projected,
+      outputStride: model.hiddenSize)
+  }
+
+  /// The form of the rows that a matrix is multiplied with.
+  func form(of matrix: WeightMatrix) -> ActivationForm {
+    guard let form = matrix.type.activationForm else { preconditionFailure("unchecked type") }
+    return form
+  }
+
+  /// Puts rows of float32 into a form, in parallel.
+  /// - Returns: false when a value is not finite.
+  func prepare(
+    _ form: ActivationForm, _ input: UnsafePointer<Float>, width: Int, rows: Int,
+    into output: UnsafeMutableRawPointer
+  ) -> Bool {
+    let stride = form.rowStride(elements: width)
+    workspace.failed.pointee = false
+    let failed = workspace.failed
+    team.parallelFor(count: rows, grain: 4) { range, _ in
+      for row in range {
+        let done = kernels.prepareActivations(
+          form, input: input + row * width, elements: width, row: output + row * stride)
+        if !done { failed.pointee = true }
+      }
+    }
+    return !failed.pointee
+  }
+
+  /// A matrix times rows of activations, output rows divided among the threads.
+  func multiply(
+    _ matrix: WeightMatrix, _ activations: UnsafeRawPointer, _ stride: Int, _ rows: Int,
+    into output: UnsafeMutablePointer<Float>, outputStride: Int
+  ) {
+    team.parallelFor(count: matrix.rows, grain: grain(matrix.rows)) { range, _ in
+      kernels.multiply(
+        matrix, rows: range, activations: activations, activationStride: stride, activationRows: rows,
+        output: output, outputStride: outputStride)
+    }
+  }
+
+  /// Rows in a piece of work: small enough that a busy core delays nobody, large enough to be worth taking.
+  func grain(_ rows: Int) -> Int {
+    team.threadCount == 1 ? rows : max(16, (rows / (8 * team.threadCount)) & ~15)
+  }
+}

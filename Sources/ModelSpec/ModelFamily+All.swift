@@ -1,0 +1,8 @@
+extension ModelFamily {
+  /// Every family this version runs.
+  public static let all: [ModelFamily] = [
+    ModelFamily(
+      name: "qwen3moe", attention: .grouped(GroupedAttention(hasNorm: .always)),
+      router: Router(gating: .softmax, isNormalised: true))
+  ]
+}
