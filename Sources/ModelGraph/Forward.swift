@@ -15,6 +15,7 @@ public final class Forward {
   let team: ThreadTeam
   let model: Hyperparameters
   let workspace: Workspace
+  let latentWorkspace: LatentWorkspace?
   private var rotary: RotaryTable?
   let expertBlock: ExpertBlock
   /// For each layer the forms in which its experts take their input.
@@ -31,6 +32,7 @@ public final class Forward {
     self.combine = combine
     model = spec.hyperparameters
     workspace = Workspace(model, rowCapacity: rowCapacity, threads: team.threadCount)
+    latentWorkspace = LatentWorkspace(spec.hyperparameters, rowCapacity: rowCapacity)
     expertForms = spec.layers.map { spec.expertInputForms($0) }
     expertBlock = ExpertBlock(model, kernels: kernels, team: team, rowCapacity: rowCapacity)
   }
@@ -38,6 +40,7 @@ public final class Forward {
   /// Bytes of scratch memory that a forward pass takes, whatever the node holds.
   public static func scratchBytes(_ model: Hyperparameters, rowCapacity: Int, threads: Int) -> Int {
     Workspace.byteCount(model, rowCapacity: rowCapacity, threads: threads)
+      + LatentWorkspace.byteCount(model, rowCapacity: rowCapacity)
       + ExpertBlock.byteCount(model, rowCapacity: rowCapacity, threads: threads)
   }
 
@@ -84,6 +87,7 @@ public final class Forward {
     norm(pass, weights.attentionNorm)
     switch weights.attention {
     case .grouped(let attention): try attend(pass, attention, kv)
+    case .latent(let attention): try attend(pass, attention, kv)
     }
     switch weights.feedForward {
     case .dense(let matrices):

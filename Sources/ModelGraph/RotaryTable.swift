@@ -66,7 +66,7 @@ struct RotaryTable {
 
 extension YarnScaling {
   /// m(s) = 1 + 0.1 s ln(factor).
-  fileprivate func magnitude(_ multiplier: Double) -> Double { 1 + 0.1 * multiplier * Maths.log(factor) }
+  func magnitude(_ multiplier: Double) -> Double { 1 + 0.1 * multiplier * Maths.log(factor) }
 
   /// The pair, between two of them as a rule, that turns `turns` times within the original context.
   fileprivate func pair(turns: Double, _ model: Hyperparameters) -> Double {

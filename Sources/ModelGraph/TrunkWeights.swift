@@ -25,13 +25,55 @@ struct TrunkWeights {
 /// Weights of a layer's attention.
 enum AttentionWeights {
   case grouped(GroupedAttentionWeights)
+  case latent(LatentAttentionWeights)
 
   init?(_ piece: LoadedPiece, _ family: ModelFamily) {
     switch family.attention {
     case .grouped:
       guard let weights = GroupedAttentionWeights(piece) else { return nil }
       self = .grouped(weights)
+    case .latent:
+      guard let weights = LatentAttentionWeights(piece) else { return nil }
+      self = .latent(weights)
     }
+  }
+}
+
+struct LatentAttentionWeights {
+  /// How queries are projected.
+  enum Query {
+    case direct(WeightMatrix)
+    case latent(down: WeightMatrix, norm: UnsafePointer<Float>, up: WeightMatrix)
+  }
+
+  let query: Query
+  let keyValueDown: WeightMatrix
+  let keyValueNorm: UnsafePointer<Float>
+  /// `[heads * keyValueRank, query elements that are not rotated]`: the keys' projection, turned to meet the queries.
+  let keyUp: WeightMatrix
+  /// `[heads * valueHeadSize, keyValueRank]`
+  let valueUp: WeightMatrix
+  let output: WeightMatrix
+
+  init?(_ piece: LoadedPiece) {
+    guard let keyValueDown = piece.matrix(.keyValueDown), let keyValueNorm = piece.vector(.keyValueDownNorm),
+      let keyUp = piece.matrix(.keyUp), let valueUp = piece.matrix(.valueUp),
+      let output = piece.matrix(.attentionOutput)
+    else { return nil }
+    if let query = piece.matrix(.query) {
+      self.query = .direct(query)
+    } else if let down = piece.matrix(.queryDown), let norm = piece.vector(.queryDownNorm),
+      let up = piece.matrix(.queryUp)
+    {
+      query = .latent(down: down, norm: norm, up: up)
+    } else {
+      return nil
+    }
+    self.keyValueDown = keyValueDown
+    self.keyValueNorm = keyValueNorm
+    self.keyUp = keyUp
+    self.valueUp = valueUp
+    self.output = output
   }
 }
 

@@ -64,7 +64,8 @@ final class Workspace {
   private static func innerWidth(_ model: Hyperparameters) -> Int { max(model.denseWidth, model.sharedWidth) }
 
   private static func widest(_ model: Hyperparameters) -> Int {
-    max(model.hiddenSize, queryWidth(model), innerWidth(model))
+    let latent = model.latent.map { max($0.queryRank ?? 0, model.headCount * $0.valueHeadSize) } ?? 0
+    return max(model.hiddenSize, queryWidth(model), innerWidth(model), latent)
   }
 
   private static func threadFloats(_ model: Hyperparameters) -> Int {

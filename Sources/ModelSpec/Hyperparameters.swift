@@ -39,6 +39,8 @@ public struct Hyperparameters: Sendable, Hashable {
   /// Factor of cosines and sines, beside that of `ropeScaling`.
   public let ropeMagnitude: Double
   public let slidingWindow: SlidingWindow?
+  /// Sizes of latent attention, for families that have it.
+  public let latent: LatentShape?
   public let temperature: AttentionTemperature?
 
   /// Most routed experts of all layers together.
@@ -60,9 +62,10 @@ public struct Hyperparameters: Sendable, Hashable {
     normEpsilon = Float(try keys.float("attention.layer_norm_rms_epsilon", in: 0...1))
     ropeBase = try keys.float("rope.freq_base", in: 1...1e12, default: 10_000)
     ropeSize = try keys.integer("rope.dimension_count", in: 2...65_536, default: keyHeadSize)
-    ropeScaling = try RotaryScaling(keys, contextLength: contextLength, ropeBase: ropeBase)
+    ropeScaling = try RotaryScaling(keys, family, contextLength: contextLength, ropeBase: ropeBase)
     ropeMagnitude = try keys.float("rope.scaling.attn_factor", in: 1e-3...1e3, default: 1)
     slidingWindow = try SlidingWindow(keys, family)
+    latent = family.attention == .latent ? try LatentShape(keys, file: file) : nil
     temperature = try AttentionTemperature(keys, contextLength: contextLength)
 
     let widths = try FeedForwardWidths(keys, family, layerCount: layerCount)
@@ -75,6 +78,7 @@ public struct Hyperparameters: Sendable, Hashable {
     routing = try Routing(keys, family.router, expertCount: expertCount, expertsPerToken: expertsPerToken)
     vocabularySize = try Self.vocabularySize(file)
     try check(keys)
+    try latent?.check(self, keys)
   }
 
   /// Whether a layer has routed experts; its feed-forward block is dense otherwise.

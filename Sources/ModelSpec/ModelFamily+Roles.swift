@@ -17,12 +17,15 @@ extension ModelFamily {
   /// Tensors of a layer's trunk, in the order in which they stand in the layer's piece.
   func trunk(_ layer: Int, _ model: Hyperparameters) -> [ExpectedTensor] {
     let feedForward = model.hasExperts(layer) ? routed(model) : Self.always([.denseGate, .denseUp, .denseDown])
-    return Self.always([.attentionNorm]) + attentionTensors + Self.always([.feedForwardNorm]) + feedForward
+    return Self.always([.attentionNorm]) + attention(model) + Self.always([.feedForwardNorm]) + feedForward
       + Self.expect([.rotaryFactors], rotaryFactors)
   }
 
-  private var attentionTensors: [ExpectedTensor] {
+  private func attention(_ model: Hyperparameters) -> [ExpectedTensor] {
     switch attention {
+    case .latent:
+      Self.always(model.latent?.queryRank == nil ? [.query] : [.queryDown, .queryDownNorm, .queryUp])
+        + Self.always([.keyValueDown, .keyValueDownNorm, .keyUp, .valueUp, .attentionOutput])
     case .grouped(let attention):
       Self.always([.query, .key, .value]) + Self.expect([.queryNorm, .keyNorm], attention.hasNorm)
         + Self.always([.attentionOutput]) + Self.expect([.queryBias, .keyBias, .valueBias], attention.inputBiases)

@@ -12,6 +12,8 @@ public struct ModelFamily: Sendable, Hashable {
   public enum Attention: Sendable, Hashable {
     /// Query heads share the keys and values of their group.
     case grouped(GroupedAttention)
+    /// All heads share one narrow vector that stands for keys and values alike.
+    case latent
   }
 
   /// Which elements of a head are rotated together.
@@ -44,6 +46,8 @@ public struct ModelFamily: Sendable, Hashable {
   public let rotation: Rotation
   /// Factors of the rotary frequencies, `rope_freqs.weight`.
   public let rotaryFactors: Presence
+  /// What the files' `rope.scaling.yarn_log_multiplier` is a multiple of.
+  public let logMultiplierUnit: Float
   public let activation: Activation
   /// Whether there are routed experts; where a file says 0 or nothing, all layers are dense.
   public let experts: Presence
@@ -56,13 +60,15 @@ public struct ModelFamily: Sendable, Hashable {
 
   public init(
     name: String, attention: Attention, rotation: Rotation = .halves, rotaryFactors: Presence = .never,
-    activation: Activation = .swiGLU, experts: Presence = .always, router: Router, expertBiases: Presence = .never,
+    logMultiplierUnit: Float = 1, activation: Activation = .swiGLU, experts: Presence = .always, router: Router,
+    expertBiases: Presence = .never,
     sharedExpert: SharedExpert = .never, names: [TensorRole: String] = [:]
   ) {
     self.name = name
     self.attention = attention
     self.rotation = rotation
     self.rotaryFactors = rotaryFactors
+    self.logMultiplierUnit = logMultiplierUnit
     self.activation = activation
     self.experts = experts
     self.router = router

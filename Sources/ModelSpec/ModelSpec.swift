@@ -66,6 +66,8 @@ public struct ModelSpec: Sendable {
       KeyValueShape(
         heads: model.keyValueHeadCount, keyElements: model.keyHeadSize, valueElements: model.valueHeadSize,
         storesValues: true)
+    case .latent:
+      KeyValueShape(heads: 1, keyElements: model.keyHeadSize, valueElements: model.valueHeadSize, storesValues: false)
     }
   }
 

@@ -71,8 +71,9 @@ extension ModelSpec {
       guard let tensor = tensor(role, layer: layer), let range = range(of: tensor, role, expert: expert) else {
         return nil
       }
-      // A stack of experts' biases has two dimensions, one expert's has one.
-      let rows = role.isVector || tensor.dimensions.count < 2 ? 1 : tensor.dimensions[1]
+      // A stack of experts' biases has two dimensions, one expert's has one; a stack of heads is one matrix.
+      let stacked = tensor.dimensions.dropFirst().prefix(expert == nil ? .max : 1)
+      let rows = role.isVector ? 1 : stacked.reduce(1, *)
       parts.append(
         PiecePart(
           role: role, type: tensor.type, rows: rows, columns: tensor.dimensions[0], range: range, offset: offset))

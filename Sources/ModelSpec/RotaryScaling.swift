@@ -8,7 +8,9 @@ public enum RotaryScaling: Sendable, Hashable {
 
   /// Reads `rope.scaling.*`.
   /// - Throws: `ModelSpecError` naming the key.
-  init(_ keys: KeyReader, contextLength: Int, ropeBase: Double) throws(ModelSpecError) {
+  init(
+    _ keys: KeyReader, _ family: ModelFamily, contextLength: Int, ropeBase: Double
+  ) throws(ModelSpecError) {
     // The key that older files have.
     let oldFactor = try keys.floatIfPresent("rope.scale_linear", in: 1...1e6)
     let factor = try keys.floatIfPresent("rope.scaling.factor", in: 1...1e6) ?? oldFactor
@@ -16,7 +18,9 @@ public enum RotaryScaling: Sendable, Hashable {
     switch type ?? (factor == nil ? "none" : "linear") {
     case "none": self = .none
     case "linear": self = .linear(factor: factor ?? 1)
-    case "yarn": self = .yarn(try YarnScaling(keys, factor: factor, contextLength: contextLength, ropeBase: ropeBase))
+    case "yarn":
+      self = .yarn(
+        try YarnScaling(keys, family, factor: factor, contextLength: contextLength, ropeBase: ropeBase))
     case let other:
       throw ModelSpecError(
         .badHyperparameter,
@@ -41,14 +45,17 @@ public struct YarnScaling: Sendable, Hashable {
   /// With m(s) = 1 + 0.1 s ln(factor), cosines and sines are multiplied by m(1) / m(`logMultiplier`).
   public let logMultiplier: Double
 
-  init(_ keys: KeyReader, factor: Double?, contextLength: Int, ropeBase: Double) throws(ModelSpecError) {
+  init(
+    _ keys: KeyReader, _ family: ModelFamily, factor: Double?, contextLength: Int, ropeBase: Double
+  ) throws(ModelSpecError) {
     guard let factor else { throw keys.missing("rope.scaling.factor") }
     self.factor = factor
     originalContext = try keys.integer(
       "rope.scaling.original_context_length", in: 1...1 << 28, default: contextLength)
     betaFast = try keys.float("rope.scaling.yarn_beta_fast", in: 1e-3...1e6, default: 32)
     betaSlow = try keys.float("rope.scaling.yarn_beta_slow", in: 1e-3...1e6, default: 1)
-    logMultiplier = try keys.float("rope.scaling.yarn_log_multiplier", in: 0...100, default: 0)
+    let multiplier = try keys.float("rope.scaling.yarn_log_multiplier", in: 0...100, default: 0)
+    logMultiplier = Double(Float(multiplier) / family.logMultiplierUnit)
     try keys.require(ropeBase > 1, "rope.freq_base", "is \(ropeBase); with YaRN it must be above 1")
   }
 }

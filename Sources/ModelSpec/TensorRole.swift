@@ -20,6 +20,14 @@ public enum TensorRole: String, Sendable, Hashable, CaseIterable {
   case valueBias = "attn_v.bias"
   case attentionOutputBias = "attn_output.bias"
   case sinks = "attn_sinks"
+  // Latent attention: down to a narrow vector, its norm, up to the heads.
+  case queryDown = "attn_q_a"
+  case queryDownNorm = "attn_q_a_norm"
+  case queryUp = "attn_q_b"
+  case keyValueDown = "attn_kv_a_mqa"
+  case keyValueDownNorm = "attn_kv_a_norm"
+  case keyUp = "attn_k_b"
+  case valueUp = "attn_v_b"
   // One layer's feed-forward block, as far as it is the host's.
   case feedForwardNorm = "ffn_norm"
   case denseGate = "ffn_gate"
@@ -58,6 +66,8 @@ public enum TensorRole: String, Sendable, Hashable, CaseIterable {
     case .rotaryFactors: [model.ropeSize / 2]
     case .query, .key, .value, .attentionOutput, .queryNorm, .keyNorm, .queryBias, .keyBias, .valueBias, .sinks:
       attentionDimensions(model, family)
+    case .queryDown, .queryDownNorm, .queryUp, .keyValueDown, .keyValueDownNorm, .keyUp, .valueUp:
+      latentDimensions(model)
     case .denseGate, .denseUp: [hidden, model.denseWidth]
     case .denseDown: [model.denseWidth, hidden]
     case .router: [hidden, model.expertCount]
@@ -72,9 +82,23 @@ public enum TensorRole: String, Sendable, Hashable, CaseIterable {
     }
   }
 
+  private func latentDimensions(_ model: Hyperparameters) -> [Int] {
+    guard let latent = model.latent else { return [] }
+    let queryRank = latent.queryRank ?? 0
+    return switch self {
+    case .queryDown: [model.hiddenSize, queryRank]
+    case .queryDownNorm: [queryRank]
+    case .queryUp: [queryRank, model.headCount * latent.queryHeadSize]
+    case .keyValueDown: [model.hiddenSize, model.keyHeadSize]
+    case .keyValueDownNorm: [latent.keyValueRank]
+    case .keyUp: [latent.queryHeadSize - model.ropeSize, latent.keyValueRank, model.headCount]
+    default: [latent.keyValueRank, latent.valueHeadSize, model.headCount]
+    }
+  }
+
   private func attentionDimensions(_ model: Hyperparameters, _ family: ModelFamily) -> [Int] {
     let hidden = model.hiddenSize
-    let queries = model.headCount * model.keyHeadSize
+    let queries = model.headCount * (model.latent?.queryHeadSize ?? model.keyHeadSize)
     let keys = model.keyValueHeadCount * model.keyHeadSize
     let values = model.keyValueHeadCount * model.valueHeadSize
     let normsProjection = family.attention.normsProjection
@@ -88,7 +112,7 @@ public enum TensorRole: String, Sendable, Hashable, CaseIterable {
     case .queryNorm: [normsProjection ? queries : model.keyHeadSize]
     case .keyNorm: [normsProjection ? keys : model.keyHeadSize]
     case .sinks: [model.headCount]
-    default: [model.headCount * model.valueHeadSize, hidden]
+    default: [model.headCount * (model.latent?.valueHeadSize ?? model.valueHeadSize), hidden]
     }
   }
 
@@ -96,7 +120,8 @@ public enum TensorRole: String, Sendable, Hashable, CaseIterable {
   var isVector: Bool {
     switch self {
     case .outputNorm, .rotaryFactors, .attentionNorm, .queryNorm, .keyNorm, .queryBias, .keyBias, .valueBias,
-      .attentionOutputBias, .sinks, .feedForwardNorm, .routerBias, .selectionBias, .expertGateBias, .expertUpBias,
+      .attentionOutputBias, .sinks, .queryDownNorm, .keyValueDownNorm, .feedForwardNorm, .routerBias, .selectionBias,
+      .expertGateBias, .expertUpBias,
       .expertDownBias:
       true
     default: false
@@ -109,6 +134,7 @@ extension ModelFamily.Attention {
   fileprivate var normsProjection: Bool {
     switch self {
     case .grouped(let attention): attention.norm == .projection
+    case .latent: false
     }
   }
 }
