@@ -1,241 +1,78 @@
-// Products of types with blocks of 32 for AVX-512 with VNNI.
+// The types with blocks of 32 for AVX-512 with VNNI.
 #pragma STDC FP_CONTRACT OFF
 #if defined(__x86_64__)
 #include <immintrin.h>
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), \
                              apply_to = function)
-#include "quant_avx512.h"
+#include "quant_32_avx512.h"
 
-/// What a type of block must provide. A block begins with its float16 scale.
-typedef struct {
-  /// 32 codes of each of two blocks, in order, as unsigned bytes.
-  __m512i (*codes)(const uint8_t *low, const uint8_t *high);
-  size_t block_bytes;
-  /// What codes are above their values.
-  int offset;
-} type_32;
-
-/// -offset * the sum of 32 activations, in all lanes; `sums` are the two sums of 16.
-INLINE __m512i offset_total(const type_32 *type, const int16_t *sums) {
-  return _mm512_dpwssd_epi32(_mm512_setzero_si512(), _mm512_set1_epi16((short)-type->offset), broadcast_32(sums));
-}
-
-/// 16 float16.
-INLINE __m512 load_16_halves(const uint16_t halves[16]) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)halves));
-}
-
-// Rows
-
-#define TILE_ROWS 16
-#define TILE_BLOCKS 64
-
-/// The sums of code * activation and the float16 scales of some blocks of up to 16 rows.
-typedef struct {
-  int32_t totals[TILE_ROWS][TILE_BLOCKS];
-  uint16_t scales[TILE_ROWS][TILE_BLOCKS];
-} tile;
-
-/// Sums of code * activation of 8 blocks.
-INLINE __m256i multiply_8_blocks(const type_32 *type, const uint8_t *block, const int8_t *activations) {
-  __m512i totals[4];
-  UNROLL for (int i = 0; i < 4; i++) {
-    const uint8_t *low = block + (size_t)(2 * i) * type->block_bytes;
-    const __m512i codes = type->codes(low, low + type->block_bytes);
-    totals[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes, load_512(activations + 64 * i));
-  }
-  // Blocks 0, 2, 4, 6 are in 128-bit parts 0 and 1, the others in parts 2 and 3.
-  const __m512i parts = sum_parts(totals[0], totals[1], totals[2], totals[3]);
-  const __m512i sums = _mm512_add_epi32(parts, _mm512_shuffle_i64x2(parts, parts, 0xb1));
-  const __m512i order = _mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 8, 1, 9, 2, 10, 3, 11);
-  return _mm512_castsi512_si256(_mm512_permutexvar_epi32(order, sums));
-}
-
-INLINE int32_t multiply_block(const type_32 *type, const uint8_t *block, const int8_t *activations) {
-  const __m256i codes = _mm512_castsi512_si256(type->codes(block, block));
-  const __m256i values = _mm256_loadu_si256((const void *)activations);
-  return _mm512_reduce_add_epi32(_mm512_zextsi256_si512(_mm256_dpbusd_epi32(_mm256_setzero_si256(), codes, values)));
-}
-
-/// Fills a tile with `blocks` blocks from `start` on of up to 16 weight rows.
-INLINE void fill_tile(const type_32 *type, const product *p, const int8_t *activations, size_t first, size_t start,
-                      size_t blocks, tile *tile) {
-  const size_t bytes = type->block_bytes;
-  for (size_t r = 0; r < MIN(p->weight_rows - first, TILE_ROWS); r++) {
-    const uint8_t *block = p->weights + (first + r) * p->weight_row_bytes + start * bytes;
-    size_t b = 0;
-    for (; b + 8 <= blocks; b += 8, block += 8 * bytes) {
-      prefetch_behind(block, 8 * bytes);
-      _mm256_storeu_si256((void *)&tile->totals[r][b], multiply_8_blocks(type, block, activations + 32 * b));
-      UNROLL for (size_t i = 0; i < 8; i++) tile->scales[r][b + i] = load_u16(block + i * bytes);
-    }
-    for (; b < blocks; b++, block += bytes) {
-      tile->totals[r][b] = multiply_block(type, block, activations + 32 * b);
-      tile->scales[r][b] = load_u16(block);
-    }
-  }
-}
-
-/// The floats of a filled tile, in order of blocks.
-INLINE __m512 add_tile(const type_32 *type, const tile *tile, const int16_t *activation_sums,
-                       const float *activation_scales, size_t blocks, __m512 sum) {
-  const uint8_t *total_rows[16], *scale_rows[16];
-  UNROLL for (int r = 0; r < 16; r++) {
-    total_rows[r] = (const void *)tile->totals[r];
-    scale_rows[r] = (const void *)tile->scales[r];
-  }
-  for (size_t b = 0; b < blocks; b += 8) {
-    __m512i totals[8], scales[4];
-    transpose_16_bytes(total_rows, 4 * b, totals);
-    transpose_16_bytes(total_rows, 4 * b + 16, totals + 4);
-    transpose_16_bytes(scale_rows, 2 * b, scales);
-    for (size_t i = 0; i < MIN(blocks - b, 8); i++) {
-      const __m128i shift = _mm_cvtsi32_si128((int)(i % 2 * 16));
-      const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srl_epi32(scales[i / 2], shift));
-      const __m512 scale = _mm512_mul_ps(_mm512_cvtph_ps(halves), _mm512_set1_ps(activation_scales[b + i]));
-      const __m512i total = _mm512_add_epi32(totals[i], offset_total(type, activation_sums + 2 * (b + i)));
-      sum = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(total), sum);
-    }
-  }
-  return sum;
-}
-
-INLINE void multiply_rows(const type_32 *type, const product *p) {
-  tile space;
-  if (p->weight_rows % TILE_ROWS) memset(&space, 0, sizeof space); // Lanes without a row are computed, not stored.
-  for (size_t first = 0; first < p->weight_rows; first += TILE_ROWS) {
-    for (size_t a = 0; a < p->activation_rows; a++) {
-      const activation_row activation = activation_row_at(p->activations + a * p->activation_stride, p->elements, 32);
-      __m512 sum = _mm512_setzero_ps();
-      for (size_t start = 0; start < p->elements / 32; start += TILE_BLOCKS) {
-        const size_t blocks = MIN(p->elements / 32 - start, TILE_BLOCKS);
-        fill_tile(type, p, activation.elements + 32 * start, first, start, blocks, &space);
-        sum = add_tile(type, &space, activation.sums + 2 * start, activation.scales + start, blocks, sum);
-      }
-      _mm512_mask_storeu_ps(p->output + a * p->output_stride + first, row_mask(p, first), sum);
-    }
-  }
-}
-
-// Panels
-
-#define PANEL_BLOCKS 8
-
-/// Up to 8 blocks of 16 weight rows, side by side; lane r is row r.
-typedef struct {
-  __m512i codes[PANEL_BLOCKS][8]; // 4 codes a lane
-  __m512 scale[PANEL_BLOCKS];
-} panel;
-
-/// Lays `count` (1 or 2) blocks of 16 rows side by side, as number `b` and the next of the panel.
-INLINE void lay(const type_32 *type, const uint8_t *const blocks[16], size_t b, int count, panel *panel) {
-  __m512i codes[16];
-  uint16_t scales[2][16];
-  const uint8_t *rows[16];
-  UNROLL for (int r = 0; r < 16; r++) {
-    const uint8_t *next = blocks[r] + (size_t)(count - 1) * type->block_bytes;
-    codes[r] = type->codes(blocks[r], next);
-    scales[0][r] = load_u16(blocks[r]);
-    scales[1][r] = load_u16(next);
-    rows[r] = (const void *)&codes[r];
-  }
-  UNROLL for (int i = 0; i < count; i++) {
-    transpose_16_bytes(rows, (size_t)(32 * i), panel->codes[b + (size_t)i]);
-    transpose_16_bytes(rows, (size_t)(32 * i + 16), panel->codes[b + (size_t)i] + 4);
-    panel->scale[b + (size_t)i] = load_16_halves(scales[i]);
-  }
-}
-
-/// Adds `blocks` blocks of the panel's rows times `count` activation rows from `a` on to the output.
-INLINE void add_panel(const type_32 *type, const product *p, const panel *panel, size_t first, size_t a, int count,
-                      size_t start, size_t blocks) {
-  const __mmask16 mask = row_mask(p, first);
-  activation_row activations[8];
-  __m512 sums[8];
-  UNROLL for (int i = 0; i < count; i++) {
-    const size_t row = a + (size_t)i;
-    activations[i] = activation_row_at(p->activations + row * p->activation_stride, p->elements, 32);
-    sums[i] = start == 0 ? _mm512_setzero_ps()
-                         : _mm512_maskz_loadu_ps(mask, p->output + row * p->output_stride + first);
-  }
-  for (size_t b = 0; b < blocks; b++) {
-    __m512i totals[8];
-    UNROLL for (int i = 0; i < count; i++) totals[i] = offset_total(type, activations[i].sums + 2 * (start + b));
-    UNROLL for (int g = 0; g < 8; g++) {
-      const __m512i codes = panel->codes[b][g];
-      UNROLL for (int i = 0; i < count; i++) {
-        const int8_t *values = activations[i].elements + 32 * (start + b) + 4 * g;
-        totals[i] = _mm512_dpbusd_epi32(totals[i], codes, broadcast_32(values));
-      }
-    }
-    UNROLL for (int i = 0; i < count; i++) {
-      const __m512 scale = _mm512_mul_ps(panel->scale[b], _mm512_set1_ps(activations[i].scales[start + b]));
-      sums[i] = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(totals[i]), sums[i]);
-    }
-  }
-  UNROLL for (int i = 0; i < count; i++)
-    _mm512_mask_storeu_ps(p->output + (a + (size_t)i) * p->output_stride + first, mask, sums[i]);
-}
-
-/// Many activation rows: 8 blocks of 16 weight rows are laid out once and meet all of them.
-INLINE void multiply_panels(const type_32 *type, const product *p) {
-  panel space;
-  const uint8_t *rows[PANEL_ROWS];
-  for (size_t first = 0; first < p->weight_rows; first += PANEL_ROWS) {
-    rows_from(p, first, PANEL_ROWS, rows);
-    for (size_t start = 0; start < p->elements / 32; start += PANEL_BLOCKS) {
-      const size_t blocks = MIN(p->elements / 32 - start, PANEL_BLOCKS);
-      size_t b = 0;
-      for (; b + 2 <= blocks; b += 2) {
-        lay(type, rows, b, 2, &space);
-        UNROLL for (int r = 0; r < PANEL_ROWS; r++) rows[r] += 2 * type->block_bytes;
-      }
-      if (b < blocks) lay(type, rows, b, 1, &space); // the last of the row
-      size_t a = 0;
-      for (; a + 8 <= p->activation_rows; a += 8) add_panel(type, p, &space, first, a, 8, start, blocks);
-      for (; a + 2 <= p->activation_rows; a += 2) add_panel(type, p, &space, first, a, 2, start, blocks);
-      for (; a < p->activation_rows; a++) add_panel(type, p, &space, first, a, 1, start, blocks);
-    }
-  }
-}
-
-/// From this many activation rows on, panels are faster than rows.
-#define PANEL_ACTIVATIONS 2
-
-INLINE void multiply(const type_32 *type, const product *p) {
-  if (p->activation_rows < PANEL_ACTIVATIONS)
-    multiply_rows(type, p);
-  else
-    multiply_panels(type, p);
-}
-
-// Q8_0: codes are made unsigned by adding 128.
-
-INLINE __m512i codes_q8_0(const uint8_t *low, const uint8_t *high) {
-  const block_q8_0 *first = (const void *)low, *second = (const void *)high;
-  const __m256i codes = _mm256_loadu_si256((const void *)first->codes);
-  const __m512i both = join_256(codes, _mm256_loadu_si256((const void *)second->codes));
-  return _mm512_xor_si512(both, _mm512_set1_epi8(-128));
-}
-
-static const type_32 q8_0 = {.codes = codes_q8_0, .block_bytes = sizeof(block_q8_0), .offset = 128};
-
-CK_MULTIPLY(ck_multiply_q8_0_avx512) { multiply(&q8_0, &PRODUCT_OF_ARGUMENTS); }
-
-// Q4_0
+// Codes of two blocks. Those with signs are made unsigned by adding 128.
 
 INLINE __m256i broadcast_128(const void *bytes) { return _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes)); }
 
-INLINE __m512i codes_q4_0(const uint8_t *low, const uint8_t *high) {
-  const block_q4_0 *first = (const void *)low, *second = (const void *)high;
+/// Low nibbles of 16 bytes of each of two blocks, then their high ones.
+INLINE __m512i nibbles_of_16(const uint8_t *low, const uint8_t *high, size_t offset) {
   const __m256i shift = _mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1);
-  const __m512i bytes = join_256(broadcast_128(first->nibbles), broadcast_128(second->nibbles));
+  const __m512i bytes = join_256(broadcast_128(low + offset), broadcast_128(high + offset));
   return _mm512_and_si512(_mm512_srlv_epi16(bytes, join_256(shift, shift)), _mm512_set1_epi8(15));
 }
 
-static const type_32 q4_0 = {.codes = codes_q4_0, .block_bytes = sizeof(block_q4_0), .offset = 8};
+/// Adds the fifth bits at `bits` of each block to nibbles.
+INLINE __m512i add_fifth_bits(__m512i nibbles, const uint8_t *low, const uint8_t *high, size_t bits) {
+  const __mmask64 fifth = load_u32(low + bits) | (uint64_t)load_u32(high + bits) << 32;
+  return _mm512_mask_add_epi8(nibbles, fifth, nibbles, _mm512_set1_epi8(16));
+}
 
-CK_MULTIPLY(ck_multiply_q4_0_avx512) { multiply(&q4_0, &PRODUCT_OF_ARGUMENTS); }
+INLINE __m512i codes_q4_0(const uint8_t *low, const uint8_t *high) {
+  return nibbles_of_16(low, high, offsetof(block_q4_0, nibbles));
+}
+
+INLINE __m512i codes_q4_1(const uint8_t *low, const uint8_t *high) {
+  return nibbles_of_16(low, high, offsetof(block_q4_1, nibbles));
+}
+
+INLINE __m512i codes_q5_0(const uint8_t *low, const uint8_t *high) {
+  const __m512i nibbles = nibbles_of_16(low, high, offsetof(block_q5_0, nibbles));
+  return add_fifth_bits(nibbles, low, high, offsetof(block_q5_0, fifth_bits));
+}
+
+INLINE __m512i codes_q5_1(const uint8_t *low, const uint8_t *high) {
+  const __m512i nibbles = nibbles_of_16(low, high, offsetof(block_q5_1, nibbles));
+  return add_fifth_bits(nibbles, low, high, offsetof(block_q5_1, fifth_bits));
+}
+
+INLINE __m512i codes_q8_0(const uint8_t *low, const uint8_t *high) {
+  const size_t codes = offsetof(block_q8_0, codes);
+  const __m256i first = _mm256_loadu_si256((const void *)(low + codes));
+  const __m512i both = join_256(first, _mm256_loadu_si256((const void *)(high + codes)));
+  return _mm512_xor_si512(both, _mm512_set1_epi8(-128));
+}
+
+INLINE __m512i codes_iq4_nl(const uint8_t *low, const uint8_t *high) {
+  return look_up(iq4_codes, 128, nibbles_of_16(low, high, offsetof(block_q4_0, nibbles)));
+}
+
+INLINE __m512i codes_mxfp4(const uint8_t *low, const uint8_t *high) {
+  return look_up(fp4_codes, 12, nibbles_of_16(low, high, offsetof(block_mxfp4, nibbles)));
+}
+
+// Types
+
+#define TYPE_32(name, block, factors_of, scales_of, ...)                                                             \
+  static const type_32 name = {.codes = codes_##name,                                                                \
+                               .factors = factors_of,                                                                \
+                               .scales = scales_of,                                                                  \
+                               .block_bytes = sizeof(block),                                                         \
+                               __VA_ARGS__};                                                                         \
+  CK_MULTIPLY(ck_multiply_##name##_avx512) { multiply(&name, &PRODUCT_OF_ARGUMENTS); }
+
+TYPE_32(q4_0, block_q4_0, factors_scale, floats_of_halves, .offset = 8)
+TYPE_32(q4_1, block_q4_1, factors_both, floats_of_halves, .minimum = true)
+TYPE_32(q5_0, block_q5_0, factors_scale, floats_of_halves, .offset = 16)
+TYPE_32(q5_1, block_q5_1, factors_both, floats_of_halves, .minimum = true)
+TYPE_32(q8_0, block_q8_0, factors_scale, floats_of_halves, .offset = 128)
+TYPE_32(iq4_nl, block_q4_0, factors_scale, floats_of_halves, .offset = 128)
+TYPE_32(mxfp4, block_mxfp4, factors_exponent, floats_of_powers, .offset = 12)
 
 #pragma clang attribute pop
 #endif

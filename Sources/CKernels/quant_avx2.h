@@ -17,6 +17,18 @@ INLINE __m256i join_128(__m128i low, __m128i high) {
 /// The same 4 bytes in all lanes.
 INLINE __m256i broadcast_32(const void *bytes) { return _mm256_set1_epi32(load_i32(bytes)); }
 
+/// Low nibbles of 16 bytes, then their high ones.
+INLINE __m256i nibbles_of_16(const uint8_t *bytes) {
+  const __m128i loaded = _mm_loadu_si128((const void *)bytes);
+  return _mm256_and_si256(join_128(loaded, _mm_srli_epi16(loaded, 4)), _mm256_set1_epi8(15));
+}
+
+/// The codes that nibbles are numbers of, plus `offset`.
+INLINE __m256i look_up(const int8_t codes[16], int offset, __m256i nibbles) {
+  const __m128i table = _mm_add_epi8(_mm_loadu_si128((const void *)codes), _mm_set1_epi8((char)offset));
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles);
+}
+
 /// From four vectors: in each 128-bit part, the four sums of the four lanes of each vector's part.
 INLINE __m256i sum_parts(const __m256i v[4]) {
   return _mm256_hadd_epi32(_mm256_hadd_epi32(v[0], v[1]), _mm256_hadd_epi32(v[2], v[3]));
@@ -53,6 +65,11 @@ INLINE __m256 floats_of_halves(__m256i lanes) {
   const __m256i low = _mm256_and_si256(lanes, _mm256_set1_epi32(0xffff));
   const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08);
   return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
+}
+
+/// Halves of the float32 whose upper 16 bits are in the low half of each lane.
+INLINE __m256 floats_of_powers(__m256i lanes) {
+  return _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(lanes, 16)), _mm256_set1_ps(0.5f));
 }
 
 /// All bits set in the lanes of 8 rows from `first` on that there are.

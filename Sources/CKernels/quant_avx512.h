@@ -18,6 +18,12 @@ INLINE __m512i broadcast_256(const void *bytes) { return _mm512_broadcast_i64x4(
 /// The same 4 bytes in all lanes.
 INLINE __m512i broadcast_32(const void *bytes) { return _mm512_set1_epi32(load_i32(bytes)); }
 
+/// The codes that nibbles are numbers of, plus `offset`.
+INLINE __m512i look_up(const int8_t codes[16], int offset, __m512i nibbles) {
+  const __m128i table = _mm_add_epi8(_mm_loadu_si128((const void *)codes), _mm_set1_epi8((char)offset));
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(table), nibbles);
+}
+
 /// 16 bytes of each of 4 rows.
 INLINE __m512i load_4_rows(const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d) {
   __m512i rows = _mm512_castsi128_si512(_mm_loadu_si128((const void *)a));
@@ -59,6 +65,14 @@ INLINE void transpose_16_bytes(const uint8_t *const rows[16], size_t offset, __m
   out[1] = _mm512_unpackhi_epi64(ab_low, cd_low);
   out[2] = _mm512_unpacklo_epi64(ab_high, cd_high);
   out[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+}
+
+/// The float16 in the low half of each lane.
+INLINE __m512 floats_of_halves(__m512i lanes) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(lanes)); }
+
+/// Halves of the float32 whose upper 16 bits are in the low half of each lane.
+INLINE __m512 floats_of_powers(__m512i lanes) {
+  return _mm512_mul_ps(_mm512_castsi512_ps(_mm512_slli_epi32(lanes, 16)), _mm512_set1_ps(0.5f));
 }
 
 /// The lanes of 16 rows from `first` on that there are.

@@ -4,6 +4,7 @@
 #define QUANT_K_AVX512_H
 
 #include "quant_avx512.h"
+#include "quant_k_scales.h"
 
 /// A block of each of 16 weight rows, side by side; lane r is row r.
 typedef struct {
@@ -13,8 +14,9 @@ typedef struct {
   __m512 scale, minimum;
 } panel;
 
-/// What a type of block must provide: its integers, 256 codes in order as unsigned bytes of at most 63.
+/// What a type of block must provide.
 typedef struct {
+  /// 256 codes in order as unsigned bytes, at most 63 if not `wide`.
   void (*codes)(const uint8_t *block, __m512i codes[4]);
   /// 16 int16, one for each 16 codes.
   __m256i (*sub_scales)(const uint8_t *block);
@@ -25,19 +27,12 @@ typedef struct {
   /// Lays 16 blocks side by side, if there is a faster way than from the above; or NULL.
   void (*lay)(const uint8_t *const blocks[16], panel *panel);
   size_t block_bytes;
+  bool wide;
   /// What codes are above their values.
   int offset;
   /// Codes that share a sub-scale: 16 or 32.
   int sub_block;
 } k_type;
-
-/// Scales of 4 blocks from their factors, and minimums.
-INLINE void load_factors(const uint32_t factors[4], __m128 *scale, __m128 *minimum) {
-  const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
-  const __m256 both = _mm256_cvtph_ps(_mm_shuffle_epi8(_mm_loadu_si128((const void *)factors), order));
-  *scale = _mm256_castps256_ps128(both);
-  *minimum = _mm256_extractf128_ps(both, 1);
-}
 
 // Rows
 
@@ -51,24 +46,42 @@ typedef struct {
   uint32_t factors[TILE_BLOCKS][TILE_ROWS];
 } tile;
 
-/// Integers of one block: `total` of the codes, `minimum_total` of the minimums.
-INLINE void multiply_block(const k_type *type, const uint8_t *block, const int8_t *activations, const int16_t *sums,
-                           __m512i *total, __m256i *minimum_total) {
+/// The sum of sub-scale * (4 codes * activations), as lanes that are yet to be summed.
+INLINE __m512i scale_dots(const __m512i dots[4], __m256i sub_scales) {
   // Sums of 4 products fit in 16 bits (4 * 63 * 127): packed, two are scaled and added by one instruction. Packing
   // leaves in 128-bit part k, and so needs the sub-scales of, 16 codes from one vector and 16 from the next.
   const long long one = 0x0001000100010001;
   const __m512i order = _mm512_setr_epi64(0, 4 * one, one, 5 * one, 2 * one, 6 * one, 3 * one, 7 * one);
+  __m512i total = _mm512_setzero_si512();
+  UNROLL for (int i = 0; i < 2; i++) {
+    const __m512i half_order = _mm512_add_epi16(order, _mm512_set1_epi16((short)(8 * i)));
+    const __m512i scales = _mm512_permutexvar_epi16(half_order, _mm512_castsi256_si512(sub_scales));
+    total = _mm512_dpwssd_epi32(total, _mm512_packs_epi32(dots[2 * i], dots[2 * i + 1]), scales);
+  }
+  return total;
+}
+
+/// The same where sums of 4 products need more than 16 bits.
+INLINE __m512i scale_wide_dots(const __m512i dots[4], __m256i sub_scales) {
+  const __m512i order = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  const __m512i wide = _mm512_cvtepi16_epi32(sub_scales);
+  __m512i total = _mm512_setzero_si512();
+  UNROLL for (int i = 0; i < 4; i++) {
+    const __m512i scales = _mm512_permutexvar_epi32(_mm512_add_epi32(order, _mm512_set1_epi32(4 * i)), wide);
+    total = _mm512_add_epi32(total, _mm512_mullo_epi32(dots[i], scales));
+  }
+  return total;
+}
+
+/// Integers of one block: `total` of the codes, `minimum_total` of the minimums.
+INLINE void multiply_block(const k_type *type, const uint8_t *block, const int8_t *activations, const int16_t *sums,
+                           __m512i *total, __m256i *minimum_total) {
   const __m256i sub_scales = type->sub_scales(block), loaded_sums = _mm256_loadu_si256((const void *)sums);
   __m512i codes[4], dots[4];
   type->codes(block, codes);
   UNROLL for (int i = 0; i < 4; i++)
     dots[i] = _mm512_dpbusd_epi32(_mm512_setzero_si512(), codes[i], load_512(activations + 64 * i));
-  *total = _mm512_setzero_si512();
-  UNROLL for (int i = 0; i < 2; i++) {
-    const __m512i half_order = _mm512_add_epi16(order, _mm512_set1_epi16((short)(8 * i)));
-    const __m512i scales = _mm512_permutexvar_epi16(half_order, _mm512_castsi256_si512(sub_scales));
-    *total = _mm512_dpwssd_epi32(*total, _mm512_packs_epi32(dots[2 * i], dots[2 * i + 1]), scales);
-  }
+  *total = type->wide ? scale_wide_dots(dots, sub_scales) : scale_dots(dots, sub_scales);
   if (type->offset) {
     const __m256i excess = _mm256_madd_epi16(sub_scales, loaded_sums);
     const __m256i product = _mm256_mullo_epi32(excess, _mm256_set1_epi32(type->offset));

@@ -33,17 +33,33 @@ typedef bool (*ck_complete)(size_t elements, void *row);
 
 #if defined(__x86_64__)
 
-CK_MULTIPLY(ck_multiply_q8_0_avx2);
 CK_MULTIPLY(ck_multiply_q4_0_avx2);
+CK_MULTIPLY(ck_multiply_q4_1_avx2);
+CK_MULTIPLY(ck_multiply_q5_0_avx2);
+CK_MULTIPLY(ck_multiply_q5_1_avx2);
+CK_MULTIPLY(ck_multiply_q8_0_avx2);
+CK_MULTIPLY(ck_multiply_iq4_nl_avx2);
+CK_MULTIPLY(ck_multiply_mxfp4_avx2);
+CK_MULTIPLY(ck_multiply_q2k_avx2);
+CK_MULTIPLY(ck_multiply_q3k_avx2);
 CK_MULTIPLY(ck_multiply_q4k_avx2);
 CK_MULTIPLY(ck_multiply_q5k_avx2);
 CK_MULTIPLY(ck_multiply_q6k_avx2);
+CK_MULTIPLY(ck_multiply_iq4_xs_avx2);
 
-CK_MULTIPLY(ck_multiply_q8_0_avx512);
 CK_MULTIPLY(ck_multiply_q4_0_avx512);
+CK_MULTIPLY(ck_multiply_q4_1_avx512);
+CK_MULTIPLY(ck_multiply_q5_0_avx512);
+CK_MULTIPLY(ck_multiply_q5_1_avx512);
+CK_MULTIPLY(ck_multiply_q8_0_avx512);
+CK_MULTIPLY(ck_multiply_iq4_nl_avx512);
+CK_MULTIPLY(ck_multiply_mxfp4_avx512);
+CK_MULTIPLY(ck_multiply_q2k_avx512);
+CK_MULTIPLY(ck_multiply_q3k_avx512);
 CK_MULTIPLY(ck_multiply_q4k_avx512);
 CK_MULTIPLY(ck_multiply_q5k_avx512);
 CK_MULTIPLY(ck_multiply_q6k_avx512);
+CK_MULTIPLY(ck_multiply_iq4_xs_avx512);
 
 bool ck_quantize_int8x32_avx2(const float *input, size_t elements, void *row);
 bool ck_quantize_int8x256_avx2(const float *input, size_t elements, void *row);

@@ -23,28 +23,26 @@ func dequantizeScalar(
       let bits = source.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
       output[index] = HalfFloat.float(bf16: bits)
     }
-  case .q4_0: dequantize(BlockQ4_0.self, source, elements, output)
-  case .q8_0: dequantize(BlockQ8_0.self, source, elements, output)
-  case .q4_K: dequantize(BlockQ4_K.self, source, elements, output)
-  case .q5_K: dequantize(BlockQ5_K.self, source, elements, output)
-  case .q6_K: dequantize(BlockQ6_K.self, source, elements, output)
-  default: return false
+  default:
+    guard let layout = QuantLayout.byType[type] else { return false }
+    dequantize(layout, source, elements, output)
   }
   return true
 }
 
-private func dequantize<Block: QuantBlock>(
-  _: Block.Type, _ source: UnsafeRawPointer, _ elements: Int, _ output: UnsafeMutablePointer<Float>
+private func dequantize(
+  _ layout: QuantLayout, _ source: UnsafeRawPointer, _ elements: Int, _ output: UnsafeMutablePointer<Float>
 ) {
+  let (blockElements, blockBytes) = (layout.type.blockElements, layout.type.blockBytes)
   UnpackedBlock.withTemporary { block in
-    for index in 0..<elements / Block.elements {
-      let scales = Block.unpack(source + index * Block.byteCount, into: block)
-      let target = output + index * Block.elements
-      for element in 0..<Block.elements {
-        let subBlock = element / Block.subBlockElements
+    for index in 0..<elements / blockElements {
+      let scales = layout.unpack(source + index * blockBytes, block)
+      let target = output + index * blockElements
+      for element in 0..<blockElements {
+        let subBlock = element / layout.subBlockElements
         let value = scales.scale * Float(block.subScales[subBlock]) * Float(block.codes[element])
         target[element] =
-          Block.hasMinimum ? value - scales.minimum * Float(block.subMinimums[subBlock]) : value
+          layout.hasMinimum ? value - scales.minimum * Float(block.subMinimums[subBlock]) : value
       }
     }
   }

@@ -10,9 +10,7 @@ struct QuantizedKernels: Sendable {
   /// outputStride)`: `output[a * outputStride + r]` = weight row r times activation row a. Strides of rows are in
   /// bytes, `outputStride` in floats. Weights may have any alignment; activation rows lie as `ActivationForm` says.
   typealias Multiply =
-    @convention(c) @Sendable (
-      UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, Int, Int, UnsafeMutablePointer<Float>, Int
-    ) -> Void
+    @Sendable (UnsafeRawPointer, Int, Int, UnsafeRawPointer, Int, Int, Int, UnsafeMutablePointer<Float>, Int) -> Void
   /// `(input, elements, row)`: writes elements, scales and sums of an activation row; false if a number is not finite.
   typealias Quantize = @convention(c) @Sendable (UnsafePointer<Float>, Int, UnsafeMutableRawPointer) -> Bool
   /// `(elements, row)`: fills in the sums of a row that came from a peer; false if no quantization makes such a row.
@@ -23,7 +21,7 @@ struct QuantizedKernels: Sendable {
   private let completes: [ActivationForm: Complete]
 
   /// The types of quantized weights that can be computed with, on every instruction set.
-  static let supportedTypes = Set(scalar.multiplies.keys)
+  static let supportedTypes = Set(QuantLayout.byType.keys)
 
   /// The product for weights of this type; nil for a type that is not supported or not quantized.
   func multiply(_ type: QuantType) -> Multiply? { multiplies[type] }
@@ -34,13 +32,9 @@ struct QuantizedKernels: Sendable {
 
   /// The reference, in Swift.
   static let scalar = QuantizedKernels(
-    multiplies: [
-      .q4_0: { multiplyScalar(BlockQ4_0.self, $0, $1, $2, $3, $4, $5, $6, $7, $8) },
-      .q8_0: { multiplyScalar(BlockQ8_0.self, $0, $1, $2, $3, $4, $5, $6, $7, $8) },
-      .q4_K: { multiplyScalar(BlockQ4_K.self, $0, $1, $2, $3, $4, $5, $6, $7, $8) },
-      .q5_K: { multiplyScalar(BlockQ5_K.self, $0, $1, $2, $3, $4, $5, $6, $7, $8) },
-      .q6_K: { multiplyScalar(BlockQ6_K.self, $0, $1, $2, $3, $4, $5, $6, $7, $8) },
-    ],
+    multiplies: QuantLayout.byType.mapValues { layout in
+      { multiplyScalar(layout, $0, $1, $2, $3, $4, $5, $6, $7, $8) }
+    },
     quantizes: [
       .int8x32: { quantizeScalar(.int8x32, input: $0, elements: $1, row: $2) },
       .int8x256: { quantizeScalar(.int8x256, input: $0, elements: $1, row: $2) },
@@ -54,8 +48,19 @@ struct QuantizedKernels: Sendable {
     /// AVX2 with FMA and F16C.
     static let avx2 = QuantizedKernels(
       multiplies: [
-        .q4_0: ck_multiply_q4_0_avx2, .q8_0: ck_multiply_q8_0_avx2,
-        .q4_K: ck_multiply_q4k_avx2, .q5_K: ck_multiply_q5k_avx2, .q6_K: ck_multiply_q6k_avx2,
+        .q4_0: ck_multiply_q4_0_avx2,
+        .q4_1: ck_multiply_q4_1_avx2,
+        .q5_0: ck_multiply_q5_0_avx2,
+        .q5_1: ck_multiply_q5_1_avx2,
+        .q8_0: ck_multiply_q8_0_avx2,
+        .iq4_nl: ck_multiply_iq4_nl_avx2,
+        .mxfp4: ck_multiply_mxfp4_avx2,
+        .q2_K: ck_multiply_q2k_avx2,
+        .q3_K: ck_multiply_q3k_avx2,
+        .q4_K: ck_multiply_q4k_avx2,
+        .q5_K: ck_multiply_q5k_avx2,
+        .q6_K: ck_multiply_q6k_avx2,
+        .iq4_xs: ck_multiply_iq4_xs_avx2,
       ],
       quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
@@ -63,8 +68,19 @@ struct QuantizedKernels: Sendable {
     /// AVX-512 F, BW, VL, DQ and VNNI, besides all of `avx2`.
     static let avx512 = QuantizedKernels(
       multiplies: [
-        .q4_0: ck_multiply_q4_0_avx512, .q8_0: ck_multiply_q8_0_avx512,
-        .q4_K: ck_multiply_q4k_avx512, .q5_K: ck_multiply_q5k_avx512, .q6_K: ck_multiply_q6k_avx512,
+        .q4_0: ck_multiply_q4_0_avx512,
+        .q4_1: ck_multiply_q4_1_avx512,
+        .q5_0: ck_multiply_q5_0_avx512,
+        .q5_1: ck_multiply_q5_1_avx512,
+        .q8_0: ck_multiply_q8_0_avx512,
+        .iq4_nl: ck_multiply_iq4_nl_avx512,
+        .mxfp4: ck_multiply_mxfp4_avx512,
+        .q2_K: ck_multiply_q2k_avx512,
+        .q3_K: ck_multiply_q3k_avx512,
+        .q4_K: ck_multiply_q4k_avx512,
+        .q5_K: ck_multiply_q5k_avx512,
+        .q6_K: ck_multiply_q6k_avx512,
+        .iq4_xs: ck_multiply_iq4_xs_avx512,
       ],
       quantizes: [.int8x32: ck_quantize_int8x32_avx512, .int8x256: ck_quantize_int8x256_avx512],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])

@@ -42,6 +42,23 @@ import Testing
     #expect(output == values)
   }
 
+  @Test("every exponent of MXFP4 is half its power of two, and the one that stands for NaN is infinite")
+  func exponents() {
+    for exponent in UInt8.min...UInt8.max {
+      // Nibbles 1, which is 0.5, and 15, which is -6.
+      let bytes = [exponent] + [UInt8](repeating: 0xf1, count: 16)
+      var output = [Float](repeating: 0, count: 32)
+      let isSupported = bytes.withUnsafeBytes { bytes in
+        guard let base = bytes.baseAddress else { return false }
+        return dequantizeScalar(.mxfp4, source: base, elements: 32, output: &output)
+      }
+      #expect(isSupported)
+      let power = exponent == 255 ? Double.infinity : Double(sign: .plus, exponent: Int(exponent) - 127, significand: 1)
+      #expect(output[..<16].allSatisfy { $0 == Float(0.5 * power) }, "exponent \(exponent)")
+      #expect(output[16...].allSatisfy { $0 == Float(-6 * power) }, "exponent \(exponent)")
+    }
+  }
+
   @Test("a type without kernels is refused and nothing written", arguments: [.iq2_xxs, .q8_1, .i8] as [QuantType])
   func unsupported(_ type: QuantType) {
     let bytes = [UInt8](repeating: 1, count: 512)

@@ -4,7 +4,7 @@ import Tensors
 
 /// What the bits of sampled weight rows look like.
 enum WeightSample: String, CaseIterable {
-  case sane, zeros, largestCodes, denormalScales, infiniteScales, anyBits
+  case sane, zeros, largestCodes, smallestScales, denormalScales, hugeScales, infiniteScales, anyBits
 
   /// `rows` rows of `elements` weights of a type.
   func bytes(_ type: QuantType, rows: Int, elements: Int, seed: UInt64) -> [UInt8] {
@@ -18,14 +18,23 @@ enum WeightSample: String, CaseIterable {
       case .largestCodes: block = [UInt8](repeating: 0xff, count: type.blockBytes)
       default: block = numbers.bytes(type.blockBytes)
       }
-      for offset in Self.halfOffsets(type) {
-        guard let half = half(&numbers) else { continue }
-        block[offset] = UInt8(truncatingIfNeeded: half)
-        block[offset + 1] = UInt8(truncatingIfNeeded: half >> 8)
-      }
+      setScales(of: &block, type, &numbers)
       result += block
     }
     return result
+  }
+
+  /// Writes sampled scales over those of a block.
+  func setScales(of block: inout [UInt8], _ type: QuantType, _ numbers: inout SeededNumbers) {
+    if type == .mxfp4 {
+      if let exponent = exponent(&numbers) { block[0] = exponent }
+      return
+    }
+    for offset in Self.halfOffsets(type) {
+      guard let half = half(&numbers) else { continue }
+      block[offset] = UInt8(truncatingIfNeeded: half)
+      block[offset + 1] = UInt8(truncatingIfNeeded: half >> 8)
+    }
   }
 
   /// The bits of a float16 scale; nil to leave what is there.
@@ -33,8 +42,23 @@ enum WeightSample: String, CaseIterable {
     let bits = UInt16(truncatingIfNeeded: numbers.next())
     switch self {
     case .sane, .largestCodes: return bits & 0x8fff | 0x2000  // 2^-7 to 2^-3, either sign
+    case .smallestScales: return bits & 0x8001
     case .denormalScales: return bits & 0x83ff
+    case .hugeScales: return bits & 0x8000 | 0x7bff
     case .infiniteScales: return bits & 0x8000 | 0x7c00
+    case .zeros, .anyBits: return nil
+    }
+  }
+
+  /// An E8M0 exponent; nil to leave what is there.
+  private func exponent(_ numbers: inout SeededNumbers) -> UInt8? {
+    let bits = UInt8(truncatingIfNeeded: numbers.next())
+    switch self {
+    case .sane, .largestCodes: return 120 + bits % 8
+    case .smallestScales: return 0
+    case .denormalScales: return bits % 4
+    case .hugeScales: return 254 - bits % 2
+    case .infiniteScales: return 255
     case .zeros, .anyBits: return nil
     }
   }
@@ -42,7 +66,9 @@ enum WeightSample: String, CaseIterable {
   /// Where the float16 fields of a block are.
   private static func halfOffsets(_ type: QuantType) -> [Int] {
     switch type {
-    case .q4_K, .q5_K: [0, 2]
+    case .q4_1, .q5_1, .q4_K, .q5_K: [0, 2]
+    case .q2_K: [80, 82]
+    case .q3_K: [108]
     case .q6_K: [208]
     default: [0]
     }

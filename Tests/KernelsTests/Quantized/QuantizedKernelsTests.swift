@@ -21,7 +21,10 @@ import Testing
 
   @Test("all instruction sets support the same types and forms")
   func tables() {
-    #expect(QuantizedKernels.supportedTypes == [.q4_0, .q8_0, .q4_K, .q5_K, .q6_K])
+    #expect(
+      QuantizedKernels.supportedTypes == [
+        .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .mxfp4, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_xs,
+      ])
     for present in PresentKernels.all {
       for type in QuantType.allCases {
         #expect((present.kernels.multiply(type) != nil) == QuantizedKernels.supportedTypes.contains(type))
@@ -57,17 +60,26 @@ import Testing
     }
   }
 
-  @Test("signs of codes and activations in all combinations at full size", arguments: PresentKernels.types)
+  @Test(
+    "every byte of codes against the largest activations of either sign: nothing saturates",
+    arguments: PresentKernels.types)
   func saturation(_ type: QuantType) throws {
     let form = try #require(type.activationForm)
-    for byte in [0x00, 0x7f, 0x80, 0x81, 0xff] as [UInt8] {
-      var weights = [UInt8](repeating: byte, count: 16 * (type.rowBytes(elements: 512) ?? 0))
-      let scales = WeightSample.largestCodes.bytes(type, rows: 16, elements: 512, seed: 23)
-      for (index, scale) in scales.enumerated() where scale != 0xff { weights[index] = scale }
-      let rows = [ActivationSample.largest, .alternating].map { $0.floats(512, seed: 0) }
-      let activations = ActivationRows(form, rows: rows + rows.map { $0.map { -$0 } } + rows)
-      for count in [1, 4, 6] {
-        check(type, weights: weights, rows: 16, activations, count: count, "codes of \(byte), \(count) activation rows")
+    let (rowCount, elements) = (8, 512)
+    let rows = [ActivationSample.largest, .alternating].map { $0.floats(elements, seed: 0) }
+    let activations = ActivationRows(form, rows: rows + rows.map { $0.map { -$0 } } + rows)
+    var numbers = SeededNumbers(seed: 23)
+    for byte in UInt8.min...UInt8.max {
+      var weights: [UInt8] = []
+      for _ in 0..<rowCount * elements / type.blockElements {
+        var block = [UInt8](repeating: byte, count: type.blockBytes)
+        WeightSample.sane.setScales(of: &block, type, &numbers)
+        weights += block
+      }
+      for count in [1, 6] {
+        check(
+          type, weights: weights, rows: rowCount, activations, count: count,
+          "codes of \(byte), \(count) activation rows")
       }
     }
   }

@@ -60,4 +60,17 @@ import Testing
     let weights = WeightSample.zeros.bytes(type, rows: 3, elements: 512, seed: 1)
     #expect(scalar.multiply(type, weights: weights, rows: 3, rows, count: 1) == [0, 0, 0])
   }
+
+  @Test("the exponent of MXFP4 that stands for NaN shows in every product, whatever the codes and activations")
+  func notANumber() {
+    for (sample, nibbles) in [(ActivationSample.normal, 0x00), (.normal, 0x95), (.zeros, 0x11)] as [(ActivationSample, UInt8)] {
+      let rows = ActivationRows(.int8x32, rows: [sample.floats(64, seed: 13)])
+      let good: [UInt8] = [127] + [UInt8](repeating: 0x21, count: 16)
+      let bad: [UInt8] = [255] + [UInt8](repeating: nibbles, count: 16)
+      for weights in [good + bad, bad + good] {
+        let product = scalar.multiply(.mxfp4, weights: weights, rows: 1, rows, count: 1)
+        #expect(product.allSatisfy { !$0.isFinite })
+      }
+    }
+  }
 }
