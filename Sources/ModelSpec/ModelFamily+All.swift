@@ -3,6 +3,10 @@ extension ModelFamily {
   public static let all: [ModelFamily] = [
     ModelFamily(
       name: "qwen3moe", attention: .grouped(GroupedAttention(hasNorm: .always)),
-      router: Router(gating: .softmax, isNormalised: true))
+      router: Router(gating: .softmax, isNormalised: true)),
+    ModelFamily(
+      name: "llama", attention: .grouped(GroupedAttention(inputBiases: .optional, outputBias: .optional)),
+      rotation: .neighbours, rotaryFactors: .optional, experts: .optional,
+      router: Router(gating: .softmax, isNormalised: true)),
   ]
 }
