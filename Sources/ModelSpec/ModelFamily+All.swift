@@ -8,5 +8,9 @@ extension ModelFamily {
       name: "llama", attention: .grouped(GroupedAttention(inputBiases: .optional, outputBias: .optional)),
       rotation: .neighbours, rotaryFactors: .optional, experts: .optional,
       router: Router(gating: .softmax, isNormalised: true)),
+    ModelFamily(
+      name: "mistral3", attention: .grouped(GroupedAttention(inputBiases: .optional, outputBias: .optional)),
+      rotation: .neighbours, rotaryFactors: .optional, experts: .optional,
+      router: Router(gating: .softmax, isNormalised: true)),
   ]
 }
