@@ -12,5 +12,8 @@ extension ModelFamily {
       name: "mistral3", attention: .grouped(GroupedAttention(inputBiases: .optional, outputBias: .optional)),
       rotation: .neighbours, rotaryFactors: .optional, experts: .optional,
       router: Router(gating: .softmax, isNormalised: true)),
+    ModelFamily(
+      name: "qwen2moe", attention: .grouped(GroupedAttention(inputBiases: .always)),
+      router: Router(gating: .softmax, isNormalised: false), sharedExpert: .gated),
   ]
 }
