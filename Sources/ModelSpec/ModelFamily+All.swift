@@ -15,5 +15,8 @@ extension ModelFamily {
     ModelFamily(
       name: "qwen2moe", attention: .grouped(GroupedAttention(inputBiases: .always)),
       router: Router(gating: .softmax, isNormalised: false), sharedExpert: .gated),
+    ModelFamily(
+      name: "olmoe", attention: .grouped(GroupedAttention(norm: .projection, hasNorm: .always)),
+      router: Router(gating: .softmax, isNormalised: false)),
   ]
 }
