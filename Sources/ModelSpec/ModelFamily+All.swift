@@ -18,5 +18,9 @@ extension ModelFamily {
     ModelFamily(
       name: "olmoe", attention: .grouped(GroupedAttention(norm: .projection, hasNorm: .always)),
       router: Router(gating: .softmax, isNormalised: false)),
+    ModelFamily(
+      name: "glm4moe", attention: .grouped(GroupedAttention(hasNorm: .optional, inputBiases: .optional)),
+      router: Router(gating: .sigmoid, isNormalised: false, selectionBias: .always), sharedExpert: .plain,
+      names: [.feedForwardNorm: "post_attention_norm"]),
   ]
 }
