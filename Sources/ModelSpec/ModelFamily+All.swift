@@ -22,5 +22,12 @@ extension ModelFamily {
       name: "glm4moe", attention: .grouped(GroupedAttention(hasNorm: .optional, inputBiases: .optional)),
       router: Router(gating: .sigmoid, isNormalised: false, selectionBias: .always), sharedExpert: .plain,
       names: [.feedForwardNorm: "post_attention_norm"]),
+    ModelFamily(
+      name: "gpt-oss",
+      attention: .grouped(
+        GroupedAttention(inputBiases: .always, outputBias: .always, sinks: .always, windows: true)),
+      activation: .clampedSwiGLU(alpha: 1.702, limit: 7),
+      router: Router(gating: .softmaxOfChosen, isNormalised: false, bias: .always), expertBiases: .always,
+      names: [.feedForwardNorm: "post_attention_norm"]),
   ]
 }

@@ -21,6 +21,7 @@ import Testing
     "quantized weights: llama.cpp's logits within twice its own distance to float32 arithmetic",
     arguments: [
       ("qwen3moe-s", "Q8_0"), ("qwen3moe-s", "Q4_0"), ("qwen3moe-k", "Q4_K_M"), ("mixtral-s", "Q4_0"),
+      ("gptoss-s", "F16"),
     ])
   func quantized(name: String, type: String) throws {
     let golden = try GoldenModel(name)
