@@ -27,10 +27,9 @@ struct FeedForwardWidths {
       "is \(expertsPerToken), more than the \(expertCount) experts of a layer")
     denseLayerCount = try keys.integer("leading_dense_block_count", in: 0...layerCount, default: 0)
     dense = denseLayerCount > 0 ? try keys.integer("feed_forward_length", in: 1...1 << 20) : 0
-    // Families that had dense models first keep an expert's width where those have theirs.
+    // Families that had dense models first, and others, keep an expert's width where those have theirs.
     let width = try keys.integerIfPresent("feed_forward_length", in: 0...1 << 20).flatMap { $0 > 0 ? $0 : nil }
-    expert = try keys.integer(
-      "expert_feed_forward_length", in: 1...1 << 20, default: family.experts == .optional ? width : nil)
+    expert = try keys.integer("expert_feed_forward_length", in: 1...1 << 20, default: width)
     shared = family.sharedExpert == .never ? 0 : try Self.shared(keys, expert: expert)
   }
 

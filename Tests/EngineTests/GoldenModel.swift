@@ -23,6 +23,8 @@ struct GoldenModel {
   }
 
   private struct Contents: Decodable {
+    struct File: Decodable {}
+    let files: [String: File]
     let prompts: [[UInt32]]
     let goldens: [Run]
     let quantized: [String: Quantized]
@@ -32,16 +34,22 @@ struct GoldenModel {
   let prompts: [[TokenID]]
   let runs: [Run]
   let quantized: [String: Quantized]
+  /// The types of which there is a file.
+  let types: [String]
   private let values: [Float]
 
-  init(_ name: String) throws {
-    folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("Fixtures/\(name)")
+  static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Fixtures")
+
+  /// - Parameter parent: where the model's folder is.
+  init(_ name: String, in parent: URL = Self.fixtures) throws {
+    folder = parent.appendingPathComponent(name)
     let contents = try JSONDecoder().decode(
       Contents.self, from: Data(contentsOf: folder.appendingPathComponent("golden.json")))
     prompts = contents.prompts.map { $0.map { TokenID($0) } }
     runs = contents.goldens
     quantized = contents.quantized
+    types = contents.files.keys.sorted()
     values = try Data(contentsOf: folder.appendingPathComponent("golden.bin")).withUnsafeBytes {
       Array($0.bindMemory(to: Float.self))
     }

@@ -50,7 +50,7 @@ enum Fixture {
     }
   }
 
-  @Test("an unknown family is refused by name, with those supported", arguments: ["llama", "QWEN3MOE", ""])
+  @Test("an unknown family is refused by name, with those supported", arguments: ["mamba", "QWEN3MOE", ""])
   func unknownFamily(name: String) throws {
     var file = TinyModel()
     file.architecture = .string(name)
