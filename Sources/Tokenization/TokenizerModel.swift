@@ -43,6 +43,7 @@ enum TokenizerModel: Sendable {
         try BytePairEncoder(
           texts: texts, kinds: kinds, merges: definition.merges, takesWholePieces: preTokenizer.takesWholePieces))
     case .sentencePiece:
+      // Text is not cut: the value of `tokenizer.ggml.pre`, as a rule `default`, says nothing.
       guard definition.removeExtraWhitespaces != true else {
         throw TokenizationError(
           .unsupported, "\(TokenizerKey.removeExtraWhitespaces) is true; supported: false, with which all blanks count")
