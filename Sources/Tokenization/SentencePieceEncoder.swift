@@ -7,6 +7,9 @@ struct SentencePieceEncoder: Sendable, MergeRule {
   private let ids: [ByteKey: UInt32]
   /// The longest text among them, in bytes.
   private let longest: Int
+  /// Whether text may be cut in front of every blank that follows something else: no token reaches across, so that each
+  /// word can be encoded for itself with a short queue.
+  let canCutWords: Bool
   /// Places of the tokens in the order of their scores, the highest first; equal scores have equal places.
   private let ranks: [UInt32]
   /// The tokens of the 256 bytes; 0 for the few that UTF-8 never uses when the vocabulary lacks them.
@@ -35,9 +38,10 @@ struct SentencePieceEncoder: Sendable, MergeRule {
       }
     }
     self.longest = longest
+    canCutWords = !ids.keys.contains { SentencePieceText.hasBlankBehindText($0.bytes) }
   }
 
-  /// Appends the tokens of a text, which must be UTF-8 with its blanks escaped.
+  /// Appends the tokens of a text or, if words can be cut, a word, which must be UTF-8 with its blanks escaped.
   func encode(_ text: [UInt8], chain: inout MergeChain, into tokens: inout [TokenID]) {
     chain.restart()
     var start = 0
@@ -116,13 +120,14 @@ enum SentencePieceText {
   /// UTF-8 of U+2581, which stands for a blank in tokens.
   static let blank: [UInt8] = [0xE2, 0x96, 0x81]
 
-  /// A text with its blanks escaped, and possibly one more blank in front.
-  static func escaped(_ text: ArraySlice<UInt8>, prefixed: Bool, into bytes: inout [UInt8]) {
-    bytes.removeAll(keepingCapacity: true)
-    if prefixed { bytes.append(contentsOf: blank) }
-    for byte in text {
-      if byte == 0x20 { bytes.append(contentsOf: blank) } else { bytes.append(byte) }
-    }
+  /// Whether a text is empty or ends in a blank.
+  static func endsInBlank(_ text: [UInt8]) -> Bool { text.isEmpty || text.suffix(blank.count).elementsEqual(blank) }
+
+  /// Whether there is a blank somewhere behind something else.
+  static func hasBlankBehindText(_ text: ArraySlice<UInt8>) -> Bool {
+    var rest = text
+    while rest.starts(with: blank) { rest = rest.dropFirst(blank.count) }
+    return rest.indices.contains { rest[$0...].starts(with: blank) }
   }
 
   /// Appends what a token prints: its text with blanks for U+2581.

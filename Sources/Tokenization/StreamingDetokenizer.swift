@@ -2,7 +2,8 @@ public import Tensors
 
 /// Turns tokens into text as they come, never printing part of a character: bytes of an unfinished one wait for the rest.
 ///
-/// The strings of all calls, one after another, are what `Tokenizer.decode` gives for all tokens at once.
+/// The strings of all calls, one after another, are what `Tokenizer.decode` gives for all tokens at once, if both are told
+/// alike whether the tokens go on from others.
 public struct StreamingDetokenizer: Sendable {
   private let start: TokenPrinter
   private var printer: TokenPrinter

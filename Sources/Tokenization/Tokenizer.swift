@@ -35,11 +35,13 @@ public final class Tokenizer: Sendable {
   /// - Throws: when the definition contradicts itself, is above a limit or asks for what is not built in.
   init(_ definition: TokenizerDefinition) throws(TokenizationError) {
     let spelling = try TokenSpelling(ofModel: definition.model)
+    // What `tokenizer.ggml.pre` says of a SentencePiece vocabulary, as a rule `default`, means nothing.
+    let preTokenizer = spelling == .byteLevel ? try PreTokenizer.named(definition.preTokenizer) : nil
     let texts = try VocabularyTexts(definition.tokens)
     special = try SpecialTokens(definition, texts: texts)
     let kinds = try TokenKind.all(of: definition, special, texts, spelling)
     vocabulary = Vocabulary(texts: texts, kinds: kinds, spelling: spelling)
-    model = try TokenizerModel(definition, texts: texts, kinds: kinds)
+    model = try TokenizerModel(definition, preTokenizer, texts: texts, kinds: kinds)
     (userTokens, allTokens) = try SpecialTokenTrie.tries(texts, kinds)
     summary = "\(model.name), \(texts.count) tokens"
     addsBOS = definition.addBOS ?? model.addsBOS

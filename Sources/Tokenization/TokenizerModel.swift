@@ -31,18 +31,14 @@ enum TokenizerModel: Sendable {
     }
   }
 
+  /// - Parameters:
+  ///   - preTokenizer: how text is cut; nil for SentencePiece, which does not cut it.
+  ///   - kinds: one for each text.
   /// - Throws: when the definition asks for what is not built in, or contradicts itself.
   init(
-    _ definition: TokenizerDefinition, texts: VocabularyTexts, kinds: [TokenKind]
+    _ definition: TokenizerDefinition, _ preTokenizer: PreTokenizer?, texts: VocabularyTexts, kinds: [TokenKind]
   ) throws(TokenizationError) {
-    switch try TokenSpelling(ofModel: definition.model) {
-    case .byteLevel:
-      let preTokenizer = try PreTokenizer.named(definition.preTokenizer)
-      self = .byteLevel(
-        preTokenizer,
-        try BytePairEncoder(
-          texts: texts, kinds: kinds, merges: definition.merges, takesWholePieces: preTokenizer.takesWholePieces))
-    case .sentencePiece:
+    guard let preTokenizer else {
       guard definition.removeExtraWhitespaces != true else {
         throw TokenizationError(
           .unsupported, "\(TokenizerKey.removeExtraWhitespaces) is true; supported: false, with which all blanks count")
@@ -50,7 +46,12 @@ enum TokenizerModel: Sendable {
       self = .sentencePiece(
         try SentencePieceEncoder(texts: texts, kinds: kinds, scores: definition.scores),
         addsSpacePrefix: definition.addSpacePrefix ?? true)
+      return
     }
+    self = .byteLevel(
+      preTokenizer,
+      try BytePairEncoder(
+        texts: texts, kinds: kinds, merges: definition.merges, takesWholePieces: preTokenizer.takesWholePieces))
   }
 }
 
@@ -99,7 +100,19 @@ struct TokenEncoding {
         start = end
       }
     case .sentencePiece(let encoder, let addsSpacePrefix):
-      SentencePieceText.escaped(bytes, prefixed: addsSpacePrefix, into: &piece)
+      piece.removeAll(keepingCapacity: true)
+      if addsSpacePrefix { piece.append(contentsOf: SentencePieceText.blank) }
+      for byte in bytes {
+        guard byte == 0x20 else {
+          piece.append(byte)
+          continue
+        }
+        if encoder.canCutWords, !SentencePieceText.endsInBlank(piece) {
+          encoder.encode(piece, chain: &chain, into: &tokens)
+          piece.removeAll(keepingCapacity: true)
+        }
+        piece.append(contentsOf: SentencePieceText.blank)
+      }
       encoder.encode(piece, chain: &chain, into: &tokens)
     }
   }

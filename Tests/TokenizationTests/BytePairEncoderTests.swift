@@ -37,6 +37,20 @@ struct BytePairEncoderTests {
     #expect(queue.removeFirst() == nil)
   }
 
+  @Test("where a model's rules say so, a piece that is a token is that token without any merge; control tokens are not")
+  func wholePieces() throws {
+    var definition = TokenizerDefinition.bytes(["abc", "Ġabc", "日", "ctl"], merges: []).marking(last: 1, as: .control)
+    definition.bos = 0
+    definition.addBOS = false
+    for (name, takesThem) in [("qwen2", false), ("llama-bpe", true), ("glm4", false), ("tekken", true)] {
+      definition.preTokenizer = name
+      let tokenizer = try Tokenizer(definition)
+      #expect(tokenizer.encode("abc abc") == (takesThem ? [256, 257] : [97, 98, 99, 32, 97, 98, 99]))
+      #expect(tokenizer.encode("ctl", parseSpecial: false) == [99, 116, 108])
+      #expect(tokenizer.encode("abcd") == [97, 98, 99, 100])
+    }
+  }
+
   @Test("random merges give what joining one pair after another by hand gives")
   func againstNaive() throws {
     var random = SplitMix(seed: 9)

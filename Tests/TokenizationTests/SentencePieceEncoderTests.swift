@@ -78,6 +78,16 @@ struct SentencePieceEncoderTests {
     #expect(text.finish() == "" && text.append(261) == "a")
   }
 
+  @Test("words are cut only where no token reaches across")
+  func words() {
+    for text in ["▁", "▁▁", "▁a", "▁▁ab", "a", "é", "\u{2580}"] {
+      #expect(!SentencePieceText.hasBlankBehindText(Array(text.utf8)[...]), "\(text)")
+    }
+    for text in ["a▁", "a▁b", "▁a▁", "é▁▁"] {
+      #expect(SentencePieceText.hasBlankBehindText(Array(text.utf8)[...]), "\(text)")
+    }
+  }
+
   @Test("bytes make characters")
   func bytes() throws {
     let tokenizer = try Tokenizer(.sentencePiece([("a", -1)]))
@@ -95,17 +105,21 @@ struct SentencePieceEncoderTests {
   @Test("random scores give what joining one pair after another by hand gives")
   func againstNaive() throws {
     var random = SplitMix(seed: 21)
-    for _ in 0..<40 {
-      var scored: [(String, Float)] = [("a", -50), ("b", -50)]
+    for round in 0..<40 {
+      var scored: [(String, Float)] = [("a", -50), ("b", -50), ("▁", -50)]
+      // Every other vocabulary is one of words, as most are: no token has a blank behind something else.
+      let isOfWords = round % 2 == 0
       while scored.count < 40 {
         let left = scored[Int(random.next() % UInt64(scored.count))].0
         let right = (scored + [("é", 0)])[Int(random.next() % UInt64(scored.count + 1))].0
         guard left.count + right.count < 9, !scored.contains(where: { $0.0 == left + right }) else { continue }
+        if isOfWords, left.drop(while: { $0 == "▁" }).count > 0, right.contains("▁") { continue }
+        if isOfWords, right.drop(while: { $0 == "▁" }).contains("▁") { continue }
         scored.append((left + right, -Float(random.next() % 12)))
       }
       for _ in 0..<20 {
-        let text = (0..<Int(random.next() % 60)).map { _ in ["a", "b", "é"][Int(random.next() % 3)] }.joined()
-        #expect(try pieces(text, scored) == naive(text, scored))
+        let text = (0..<Int(random.next() % 60)).map { _ in ["a", "b", "é", " ", "▁"][Int(random.next() % 5)] }.joined()
+        #expect(try pieces(text, scored) == naive(text.replacing(" ", with: "▁"), scored))
       }
     }
   }
