@@ -13,7 +13,7 @@ public struct ModelSpec: Sendable {
   let trunkRoles: [[TensorRole]]
   let expertRoles: [[TensorRole]]
   /// Names of the tensors that the pieces are made of; shapes checked.
-  private let names: [String]
+  let names: [String]
 
   /// Reads and checks a model.
   /// - Throws: `ModelSpecError` for an unknown family or quant type (with those supported), missing tensors, and

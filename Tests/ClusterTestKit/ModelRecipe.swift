@@ -74,7 +74,7 @@ public struct ModelRecipe: Sendable, Hashable {
     _ role: TensorRole, _ shape: [Int], layer: Int?, amplitude: Float, _ writer: inout GGUFWriter,
     _ random: inout SeededRandom
   ) throws(GGUFError) {
-    let name = role.tensorName(layer: layer)
+    let name = layer.map { "blk.\($0).\(role.rawValue).weight" } ?? "\(role.rawValue).weight"
     let count = shape.reduce(1, *)
     guard shape.count > 1 else { return try writer.add(name, .f32, dimensions: shape, bytes: norm(count, &random)) }
     let choices = types[role] ?? [role == .router ? .f32 : type]
