@@ -190,7 +190,8 @@ INLINE void add_panel(const type_32 *type, const product *p, const panel *panel,
   }
   for (size_t b = 0; b < blocks; b++) {
     __m512i totals[8];
-    UNROLL for (int i = 0; i < count; i++) totals[i] = multiply_sums(-type->offset, activations[i].sums + 2 * (start + b));
+    UNROLL for (int i = 0; i < count; i++)
+      totals[i] = multiply_sums(-type->offset, activations[i].sums + 2 * (start + b));
     UNROLL for (int g = 0; g < 8; g++) {
       const __m512i codes = panel->codes[b][g];
       UNROLL for (int i = 0; i < count; i++) {
