@@ -63,7 +63,9 @@ import Testing
 
   @Test("the exponent of MXFP4 that stands for NaN shows in every product, whatever the codes and activations")
   func notANumber() {
-    for (sample, nibbles) in [(ActivationSample.normal, 0x00), (.normal, 0x95), (.zeros, 0x11)] as [(ActivationSample, UInt8)] {
+    for (sample, nibbles) in [(ActivationSample.normal, 0x00), (.normal, 0x95), (.zeros, 0x11)]
+      as [(ActivationSample, UInt8)]
+    {
       let rows = ActivationRows(.int8x32, rows: [sample.floats(64, seed: 13)])
       let good: [UInt8] = [127] + [UInt8](repeating: 0x21, count: 16)
       let bad: [UInt8] = [255] + [UInt8](repeating: nibbles, count: 16)
