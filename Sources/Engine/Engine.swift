@@ -79,8 +79,10 @@ public final class Engine {
   public var isIdle: Bool { passes.isEmpty && peerDecode.isEmpty && peerPrefill.isEmpty }
 
   /// How often the router chose each expert of each hosted layer since the layer came to this node: totals by expert.
+  /// Layers without experts are left out.
   public var expertUse: [LayerIndex: [UInt64]] {
-    Dictionary(uniqueKeysWithValues: stages.flatMap(\.layers).map { ($0, expertCounts[$0]) })
+    let layers = stages.flatMap(\.layers).filter { configuration.spec.requiresExperts($0) }
+    return Dictionary(uniqueKeysWithValues: layers.map { ($0, expertCounts[$0]) })
   }
 
   /// KV blocks in use over all hosted stages.

@@ -6,12 +6,9 @@ struct ExpectedTensor {
 }
 
 extension ModelFamily {
-  /// Name of a tensor in the family's files: `output_norm.weight`, `blk.3.attn_q.weight`, `blk.3.attn_q.bias`.
+  /// Name of a tensor in the family's files.
   func tensorName(_ role: TensorRole, layer: Int?) -> String {
-    let name = names[role] ?? role.rawValue
-    let full = name.contains(".") ? name : name + ".weight"
-    guard let layer, !role.isGlobal else { return full }
-    return "blk.\(layer).\(full)"
+    role.tensorName(stem: names[role] ?? role.rawValue, layer: layer)
   }
 
   /// Tensors of a layer's trunk, in the order in which they stand in the layer's piece.

@@ -49,6 +49,16 @@ public enum TensorRole: String, Sendable, Hashable, CaseIterable {
   case expertUpBias = "ffn_up_exps.bias"
   case expertDownBias = "ffn_down_exps.bias"
 
+  /// Name in the files of most families: `output_norm.weight`, `blk.3.attn_q.weight`, `blk.3.attn_q.bias`.
+  public func tensorName(layer: Int? = nil) -> String { tensorName(stem: rawValue, layer: layer) }
+
+  /// - Parameter stem: as the raw values are.
+  func tensorName(stem: String, layer: Int?) -> String {
+    let name = stem.contains(".") ? stem : stem + ".weight"
+    guard let layer, !isGlobal else { return name }
+    return "blk.\(layer).\(name)"
+  }
+
   /// Whether the tensor is one for the whole model.
   var isGlobal: Bool {
     switch self {

@@ -44,9 +44,8 @@ import Testing
     let unquantized = try #require(golden.runs.first { $0.source == "transformers" })
     let distances = golden.quantized[type]?.native_vs_deq.max_abs_by_prompt ?? golden.prompts.map { _ in 0 }
     let vocabulary = model.spec.hyperparameters.vocabularySize
-    var (differences, divergence, compared, equal, steps, same): ([Float], Double, Int, Int, Int, Int) = (
-      [], 0, 0, 0, 0, 0
-    )
+    var (differences, divergence, positions): ([Float], Double, Int) = ([], 0, 0)
+    var (equal, steps, same) = (0, 0, 0)
     for (index, prompt) in golden.prompts.enumerated() {
       let result = run.results[index]
       let tolerance = isFloat ? (type == "F16" ? 1e-3 : 2e-3) : 2 * distances[index]
@@ -57,7 +56,8 @@ import Testing
       #expect(
         difference < tolerance || (!isFloat && Self.divergence(result, golden, logits) < 5e-3),
         "\(name)-\(type), prompt \(index): off by \(difference)")
-      divergence += Self.divergence(unquantized.results[index], golden, logits)
+      positions += result.positions.count
+      divergence += Self.divergence(unquantized.results[index], golden, logits) * Double(result.positions.count)
       let tokens = try model.generate(prompt, count: result.greedy.count, sampling: .greedy).map(\.rawValue)
       let stable = result.margin.firstIndex { $0 < 2 * tolerance } ?? result.margin.count
       #expect(tokens.prefix(stable) == result.greedy.prefix(stable), "\(name)-\(type), prompt \(index)")
@@ -65,7 +65,7 @@ import Testing
       same += zip(tokens, result.greedy).prefix { $0 == $1 }.count
     }
     let texts = differences.map { String(format: "%.6f", $0) }.joined(separator: ", ")
-    let mean = String(format: "%.1e", divergence / Double(max(1, golden.prompts.count)))
+    let mean = String(format: "%.1e", divergence / Double(max(1, positions)))
     Self.report(
       "TABLE | \(name)-\(type) | \(run.source) \(run.arithmetic.prefix(7)) | \(texts) | \(mean) | "
         + "\(same) of \(steps) alike (\(equal) required) |")

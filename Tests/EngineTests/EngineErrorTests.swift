@@ -26,6 +26,19 @@ import Testing
     #expect(bench.logits(2) != nil && bench.logits(2) == fresh.logits(2))
   }
 
+  @Test(
+    "rows that a peer sends for a layer without experts are refused", arguments: [TinyModel.Family.llama, .glm4moe])
+  func denseRequest(family: TinyModel.Family) throws {
+    let model = try TinyModel(family)
+    let bench = try EngineBench(model.path)
+    let key = ExchangeKey(step: StepID(rawValue: 1), phase: .decode, pass: 0, layer: 0)
+    let error = #expect(throws: EngineError.self) {
+      try bench.engine.makeRequest(key, part: 0, from: 1, rowCount: 1, choiceCount: 1)
+    }
+    #expect(error?.code == .protocolViolation && error?.message.contains("layer 0") == true)
+    #expect(bench.engine.expertUse.keys.sorted() == (family == .llama ? [] : [1, 2]))
+  }
+
   @Test("a token outside the vocabulary is named")
   func badToken() throws {
     let model = try TinyModel()

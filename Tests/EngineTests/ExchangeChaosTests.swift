@@ -26,8 +26,15 @@ import Testing
   }
 
   @Test("whatever happens to answers and nodes, each step gives its bits", arguments: 1...60)
-  func random(seed: Int) throws {
-    let model = try TinyModel()
+  func random(seed: Int) throws { try check(TinyModel(), seed: seed) }
+
+  @Test(
+    "the same for shared experts, dense layers and biases of experts",
+    arguments: [TinyModel.Family.qwen2moe, .glm4moe, .gptOSS], 1...12
+  )
+  func families(family: TinyModel.Family, seed: Int) throws { try check(TinyModel(family), seed: seed) }
+
+  private func check(_ model: TinyModel, seed: Int) throws {
     let expected = try expected(model.path)
     var chaos = try Chaos(model.path, seed: UInt64(seed))
     for (index, step) in Self.steps.enumerated() {

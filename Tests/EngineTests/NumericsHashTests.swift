@@ -11,6 +11,13 @@ import Testing
   static let greedyHash: UInt64 = 12_112_837_743_828_181_859
   static let sampledHash: UInt64 = 12_374_119_872_977_396_320
 
+  static let familyHashes: [String: UInt64] = [
+    "llama-s": 2_127_226_734_829_756_523, "mixtral-s": 4_002_719_500_365_111_362,
+    "ministral3-s": 8_653_390_944_422_180_263, "qwen2moe-s": 15_468_183_507_799_117_566,
+    "olmoe-s": 144_195_577_173_919_801, "glm4moe-s": 8_293_259_630_781_896_162,
+    "gptoss-s": 14_246_853_942_535_745_668,
+  ]
+
   static let advice: Comment =
     "the results of numerics version 1 have changed: raise Kernels.numericsVersion and this constant together, or undo the change"
 
@@ -30,6 +37,20 @@ import Testing
     }
     #expect(Kernels.numericsVersion == 1)
     #expect(hash.value == Self.logitsHash, Self.advice)
+  }
+
+  @Test(
+    "the logits of the further families are those of this numerics version, for each instruction set",
+    arguments: Kernels.available)
+  func families(set: InstructionSet) throws {
+    let kernels = try Kernels.select(set)
+    for (name, type) in OneAnswerTests.families {
+      var hash = FNV()
+      let golden = try GoldenModel(name)
+      let model = try LocalModel(golden.path(type), kernels: kernels)
+      for prompt in golden.prompts { hash.add(try model.logits(prompt, last: min(4, prompt.count))) }
+      #expect(hash.value == Self.familyHashes[name], Self.advice)
+    }
   }
 
   @Test(

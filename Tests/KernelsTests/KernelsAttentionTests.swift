@@ -69,6 +69,28 @@ import Testing
     }
   }
 
+  @Test("a sink is what a last tile of one position with that score and a value of zero would be")
+  func sink() {
+    for (score, sink) in [(1.5, 0.25), (-3, 7), (0, 0), (100, -100), (-100, 100)] as [(Float, Float)] {
+      var query: Float = 1
+      var state = [Float](repeating: 0, count: 5)
+      func attend(_ key: Float, _ values: [Float], isFirst: Bool) {
+        var scratch = [Float](repeating: 0, count: 64)
+        var key = key
+        scalarKernels.attendTile(
+          query: &query, keys: &key, keyStride: 4, values: values, valueStride: 12, type: .f32, count: 1,
+          keyElements: 1, valueElements: 3, scale: 1, scratch: &scratch, state: &state, isFirst: isFirst)
+      }
+      attend(score, [2, -5, 0.5], isFirst: true)
+      let found = output(3) { scalarKernels.finishAttention(state: state, valueElements: 3, sink: sink, output: $0) }
+      attend(sink, [0, 0, 0], isFirst: false)
+      let expected = output(3) { scalarKernels.finishAttention(state: state, valueElements: 3, output: $0) }
+      #expect(found.bits == expected.bits, "\(score) \(sink)")
+      let share = 1 / (1 + exp(Double(sink) - Double(score)))
+      #expect(abs(Double(found[0]) - 2 * share) < 1e-6)
+    }
+  }
+
   @Test("attention is close to that in float64", arguments: KVType.allCases)
   func accuracy(type: KVType) {
     let cache = Cache(type, keyElements: 64, valueElements: 48, positions: 150, distribution: .normal)

@@ -24,8 +24,13 @@ final class TinyModel {
       ].map { ("blk.\(layer).\($0.0)", $0.1) }
     }
 
-  /// - Parameter edit: may change a tensor's values before they are written.
-  init(seed: UInt64 = 1, edit: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }) throws {
+  /// - Parameters:
+  ///   - edit: may change a tensor's values before they are written.
+  ///   - more: keys beside those that every file has.
+  init(
+    seed: UInt64 = 1, keys more: [String: GGUFValue] = [:],
+    edit: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }
+  ) throws {
     var writer = GGUFWriter()
     try writer.set("general.architecture", .string("qwen3moe"))
     let keys: [(String, UInt64)] = [
@@ -36,6 +41,7 @@ final class TinyModel {
     for (key, value) in keys { try writer.set("qwen3moe." + key, .uint(value)) }
     try writer.set("qwen3moe.attention.layer_norm_rms_epsilon", .float(1e-5))
     try writer.set("qwen3moe.rope.freq_base", .float(500))
+    for (key, value) in more { try writer.set("qwen3moe." + key, value) }
     var state = seed
     var all: [String: [Float]] = [:]
     for (name, dimensions) in Self.shapes {

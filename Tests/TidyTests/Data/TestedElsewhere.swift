@@ -41,11 +41,14 @@ enum TestedElsewhere {
     ],
     "ModelGraph": [
       "ForwardTests": [
-        "ExpertBlock", "LoadedPiece", "ModelGraphError", "Pass", "RotaryTable", "RoutedRows", "Shard", "Workspace",
+        "ExpertBlock", "LoadedPiece", "ModelGraphError", "Pass", "RoutedRows", "Shard", "TrunkWeights", "Workspace",
       ],
       "KVCacheTests": ["KVLayout"],
     ],
     "ModelSpec": [
+      "FamilyFileTests": [
+        "FeedForwardWidths", "KeyReader", "KeyValueShape", "ModelFamily", "RotaryScaling", "Routing", "TensorInventory",
+      ],
       "ModelSpecTests": ["TensorRole"],
       "PieceLoaderTests": ["PieceLayout"],
     ],
