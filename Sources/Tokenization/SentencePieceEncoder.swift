@@ -28,12 +28,13 @@ struct SentencePieceEncoder: Sendable, MergeRule {
     byteTokens = try Self.byteTokens(texts, kinds)
     ids = texts.ids { kinds[$0].isSentencePiece }
     var longest = 0
-    for (key, token) in ids {
-      longest = max(longest, key.bytes.count)
-      guard key.bytes.count <= TokenizerLimits.sentencePieceByteCount else {
+    for (index, kind) in kinds.enumerated() where kind.isSentencePiece {
+      let byteCount = texts[index].count
+      longest = max(longest, byteCount)
+      guard byteCount <= TokenizerLimits.sentencePieceByteCount else {
         throw TokenizationError(
           .limitExceeded,
-          "\(TokenizerKey.tokens)[\(token)] has \(key.bytes.count) bytes; "
+          "\(TokenizerKey.tokens)[\(index)] has \(byteCount) bytes; "
             + "at most \(TokenizerLimits.sentencePieceByteCount) are compared with text")
       }
     }
