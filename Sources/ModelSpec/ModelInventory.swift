@@ -39,6 +39,7 @@ public struct ModelInventory: Sendable, Hashable {
   /// Bytes read for one token: one row of the embedding, everything else but the experts not chosen.
   public private(set) var bytesPerToken = 0
 
+  /// Adds a model's tensors up.
   public init(_ spec: ModelSpec) {
     embedding = Self.amount(spec, .tokenEmbedding, layer: nil)
     output = Self.amount(spec, .outputNorm, layer: nil)

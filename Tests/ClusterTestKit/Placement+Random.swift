@@ -25,11 +25,28 @@ extension Placement {
       stages.append(
         StagePlacement(
           layers: LayerIndex(start)..<LayerIndex(end), host: NodeIndex(random.next(below: count)),
-          experts: Self.holdings(spec.hyperparameters.expertCount, nodes: count, &random)))
+          experts: Self.holdings(Self.expertCount(LayerIndex(start)..<LayerIndex(end), spec), nodes: count, &random)))
       start = end
     }
     self.init(
       epoch: PlacementEpoch(rawValue: 1), nodes: nodes, stages: stages)
+  }
+
+  /// Experts of a stage; 0 when none of its layers has any.
+  private static func expertCount(_ layers: Range<LayerIndex>, _ spec: ModelSpec) -> Int {
+    layers.contains { spec.requiresExperts($0) } ? spec.hyperparameters.expertCount : 0
+  }
+
+  /// Everything on one node.
+  public static func whole(_ spec: ModelSpec) -> Placement {
+    let count = expertCount(spec.layers, spec)
+    let experts = ExpertSet((0..<count).map { ExpertIndex($0) })
+    return Placement(
+      epoch: PlacementEpoch(rawValue: 1), nodes: [nodeNames[0]],
+      stages: [
+        StagePlacement(
+          layers: spec.layers, host: 0, experts: count == 0 ? [] : [ExpertHolding(node: 0, experts: experts)])
+      ])
   }
 
   private static func holdings(_ experts: Int, nodes: Int, _ random: inout SeededRandom) -> [ExpertHolding] {

@@ -19,13 +19,7 @@ import Testing
   func files(name: String) throws {
     let golden = try GoldenModel(name, in: try #require(Self.root))
     for type in golden.types {
-      let model: LocalModel
-      do {
-        model = try LocalModel(golden.path(type), kernels: Kernels.select(), kv: .f32)
-      } catch let error as ModelSpecError where error.code == .unsupportedFamily {
-        Self.report("\(name)-\(type): \(error)")
-        continue
-      }
+      let model = try LocalModel(golden.path(type), kernels: Kernels.select(), kv: .f32)
       try compare(model, golden, name, type)
     }
   }

@@ -9,7 +9,7 @@ import Testing
 @Suite struct LogitsGoldenTests {
   @Test(
     "F16 weights, float32 activations and KV: the reference's logits within 1e-3, its greedy tokens",
-    arguments: ["qwen3moe-s", "llama-s", "ministral3-s", "qwen2moe-s", "olmoe-s", "glm4moe-s"])
+    arguments: ["qwen3moe-s", "llama-s", "ministral3-s", "qwen2moe-s", "olmoe-s", "glm4moe-s", "kimi2-s"])
   func unquantized(name: String) throws {
     let golden = try GoldenModel(name)
     let model = try LocalModel(golden.path("F16"), kernels: Kernels.select(), kv: .f32)
@@ -21,7 +21,7 @@ import Testing
     "quantized weights: llama.cpp's logits within twice its own distance to float32 arithmetic",
     arguments: [
       ("qwen3moe-s", "Q8_0"), ("qwen3moe-s", "Q4_0"), ("qwen3moe-k", "Q4_K_M"), ("mixtral-s", "Q4_0"),
-      ("gptoss-s", "F16"),
+      ("gptoss-s", "F16"), ("deepseek3-s", "Q4_0"),
     ])
   func quantized(name: String, type: String) throws {
     let golden = try GoldenModel(name)

@@ -13,7 +13,7 @@ import Testing
   /// One file of each further family.
   static let families = [
     ("llama-s", "F16"), ("mixtral-s", "Q4_0"), ("ministral3-s", "F16"), ("qwen2moe-s", "F16"), ("olmoe-s", "F16"),
-    ("glm4moe-s", "F16"), ("gptoss-s", "F16"),
+    ("glm4moe-s", "F16"), ("gptoss-s", "F16"), ("kimi2-s", "F16"), ("deepseek3-s", "Q4_0"),
   ]
 
   @Test("instruction sets, threads, chunks and pass sizes give the same logits", arguments: files)

@@ -29,6 +29,14 @@ struct FamilyFile {
       ]
       keys.merge(more) { $1 }
     }
+    if family.attention == .latent {
+      let more: [String: GGUFValue] = [
+        "attention.head_count_kv": .uint(1), "attention.q_lora_rank": .uint(20), "attention.kv_lora_rank": .uint(24),
+        "attention.key_length": .uint(32), "attention.value_length": .uint(24), "attention.key_length_mla": .uint(16),
+        "attention.value_length_mla": .uint(12), "rope.dimension_count": .uint(8),
+      ]
+      keys.merge(more) { $1 }
+    }
     add([.tokenEmbedding, .outputNorm, .output].map { ExpectedTensor(role: $0, isRequired: true) }, layer: nil) {
       $0 == .outputNorm ? [32] : [32, 48]
     }
