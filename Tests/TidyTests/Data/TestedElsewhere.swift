@@ -41,13 +41,13 @@ enum TestedElsewhere {
     ],
     "ModelGraph": [
       "ForwardTests": [
-        "ExpertBlock", "LoadedPiece", "ModelGraphError", "Pass", "RoutedRows", "Shard", "TrunkWeights", "Workspace",
+        "ExpertBlock", "LoadedPiece", "ModelGraphError", "Pass", "RoutedRows", "Shard", "Workspace",
       ],
       "KVCacheTests": ["KVLayout"],
     ],
     "ModelSpec": [
       "FamilyFileTests": [
-        "FeedForwardWidths", "KeyReader", "KeyValueShape", "ModelFamily", "RotaryScaling", "Routing", "TensorInventory",
+        "FeedForwardWidths", "KeyReader", "RotaryScaling", "Routing", "TensorInventory",
       ],
       "ModelSpecTests": ["TensorRole"],
       "PieceLoaderTests": ["PieceLayout"],
