@@ -23,6 +23,9 @@ extension Forward {
     let width = model.hiddenSize
     if shared.gate != nil {
       for row in 0..<pass.rowCount {
+        guard gates[row].isFinite else {
+          throw ModelGraphError.notFinite("the shared expert's gate", layer: pass.layer)
+        }
         let share = Kernels.sigmoid(gates[row])
         let output = workspace.projected + row * width
         for index in 0..<width { output[index] *= share }

@@ -47,7 +47,8 @@ extension Forward {
     case .sigmoid: for expert in 0..<experts { scores[expert] = Kernels.sigmoid(scores[expert]) }
     case .softmaxOfChosen: break
     }
-    kernels.topK(ranked(scores, router), count: experts, k: count, indices: chosen)
+    guard let ranked = ranked(scores, router) else { return false }
+    kernels.topK(ranked, count: experts, k: count, indices: chosen)
     for choice in 0..<count { weights[choice] = scores[Int(chosen[choice])] }
     if routing.gating == .softmaxOfChosen { kernels.softmax(weights, count: count) }
     var sum: Float = 0
@@ -60,12 +61,14 @@ extension Forward {
   }
 
   /// What the choice goes by: the scores, with the selection bias, and only in the groups that are chosen first.
-  private func ranked(_ scores: UnsafeMutablePointer<Float>, _ router: RouterWeights) -> UnsafePointer<Float> {
+  /// - Returns: nil when a value is not finite.
+  private func ranked(_ scores: UnsafeMutablePointer<Float>, _ router: RouterWeights) -> UnsafePointer<Float>? {
     let groups = model.routing.groupCount
     guard router.selectionBias != nil || groups > 1 else { return UnsafePointer(scores) }
     let ranked = expertBlock.ranked
     ranked.update(from: scores, count: model.expertCount)
     if let bias = router.selectionBias { kernels.add(bias, to: ranked, count: model.expertCount) }
+    guard (0..<model.expertCount).allSatisfy({ ranked[$0].isFinite }) else { return nil }
     guard groups > 1 else { return UnsafePointer(ranked) }
     let size = model.expertCount / groups
     let (groupScores, chosenGroups) = (expertBlock.groupScores, expertBlock.chosenGroups)

@@ -14,7 +14,8 @@ import Testing
       case .trunk: 1000
       case .expert: 10
       }
-    }, keyValueBytes: { _ in 7 }, hiddenSize: 2, queryWidth: 3, expertWidth: 5, expertsPerToken: 4, vocabularySize: 100)
+    }, keyValueBytes: { _ in 7 }, hiddenSize: 2, queryWidth: 3, expertWidth: 5, hostWidth: 6, expertsPerToken: 4,
+    vocabularySize: 100)
 
   private func plan(_ text: String, context: Int = 65, sequences: Int = 3) throws -> MemoryPlan {
     MemoryPlan(
@@ -29,7 +30,7 @@ import Testing
     // 65 positions take two blocks of 64.
     #expect(shares.map(\.keyValueBytes) == [3 * 3 * 128 * 7, 3 * 3 * 128 * 7, 0])
     let row = 32 * 2 + 4 * (2 * 2 + 10 * 5)
-    let hosting = 16 * (2 + 3)
+    let hosting = 16 * (2 + 3 + 6)
     let process = MemoryPlan.processBytes
     #expect(
       shares.map(\.scratchBytes) == [

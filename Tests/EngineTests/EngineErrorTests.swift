@@ -134,6 +134,26 @@ import Testing
   }
 
   @Test(
+    "a value that is not finite in any further block ends the step in a typed error",
+    arguments: [
+      (.llama, "blk.0.ffn_gate"), (.llama, "blk.1.ffn_down"), (.qwen2moe, "blk.1.attn_k.bias"),
+      (.qwen2moe, "blk.0.ffn_down_shexp"), (.qwen2moe, "blk.1.ffn_gate_inp_shexp"), (.glm4moe, "blk.0.ffn_up"),
+      (.glm4moe, "blk.1.exp_probs_b.bias"), (.glm4moe, "blk.2.ffn_up_shexp"), (.glm4moe, "blk.2.attn_v.bias"),
+      (.gptOSS, "blk.0.attn_sinks"), (.gptOSS, "blk.1.attn_output.bias"), (.gptOSS, "blk.1.ffn_gate_inp.bias"),
+      (.gptOSS, "blk.1.ffn_down_exps.bias"),
+    ] as [(TinyModel.Family, String)], [Float.nan, .infinity])
+  func notFinite(tensor: (family: TinyModel.Family, name: String), value: Float) throws {
+    let model = try TinyModel(tensor.family, changes: [tensor.name: value])
+    let bench = try EngineBench(model.path)
+    // Enough rows that every expert is chosen by one of them.
+    bench.begin(1, .prefill, [entry(1, (0..<32).map { TokenID(UInt32($0)) })])
+    bench.drain()
+    let error = try #require(bench.failures.first?.error as? ModelGraphError, "nothing was noticed")
+    #expect(error.code == .notFinite, "\(error)")
+    #expect(bench.engine.isIdle && bench.results.isEmpty)
+  }
+
+  @Test(
     "experts whose weights are not numbers fail the step on the host, and are refused to peers",
     arguments: ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"])
   func badExpert(name: String) throws {

@@ -48,7 +48,7 @@ enum TestedElsewhere {
     ],
     "ModelSpec": [
       "FamilyFileTests": [
-        "FeedForwardWidths", "KeyReader", "KeyValueShape", "ModelFamily", "RotaryScaling", "Routing", "TensorInventory",
+        "FeedForwardWidths", "KeyReader", "RotaryScaling", "Routing", "TensorInventory",
       ],
       "ModelSpecTests": ["TensorRole"],
       "PieceLoaderTests": ["PieceLayout"],
