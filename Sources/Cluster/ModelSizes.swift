@@ -39,9 +39,12 @@ public struct ModelSizes: Sendable {
   public init(_ spec: ModelSpec, keyValueType: KVType) {
     let model = spec.hyperparameters
     let perPosition = spec.keyValueBytes(keyValueType)
+    // Latent attention has the projected heads beside those that meet the cache.
+    let projected = model.latent.map { $0.queryHeadSize + $0.valueHeadSize } ?? 0
+    let headSize = max(model.keyHeadSize, model.valueHeadSize) + projected
     self.init(
       pieceBytes: { spec.layout(of: $0)?.memoryBytes ?? 0 }, keyValueBytes: { _ in perPosition },
-      hiddenSize: model.hiddenSize, queryWidth: model.headCount * max(model.keyHeadSize, model.valueHeadSize),
+      hiddenSize: model.hiddenSize, queryWidth: model.headCount * headSize,
       expertWidth: model.expertWidth, hostWidth: max(model.denseWidth, model.sharedWidth),
       expertsPerToken: model.expertsPerToken, vocabularySize: model.vocabularySize)
   }
