@@ -56,7 +56,7 @@ TYPE_32(q5_0, block_q5_0, factors_scale, floats_of_halves, .offset = 16, .chain 
 TYPE_32(q5_1, block_q5_1, factors_both, floats_of_halves, .minimum = true, .chain = 4)
 TYPE_32(q8_0, block_q8_0, factors_scale, floats_of_halves, .has_signs = true, .chain = 1)
 TYPE_32(iq4_nl, block_q4_0, factors_scale, floats_of_halves, .has_signs = true, .chain = 1)
-TYPE_32(mxfp4, block_mxfp4, factors_exponent, floats_of_powers, .offset = 12, .chain = 4)
+TYPE_32(mxfp4, block_mxfp4, factors_exponent, floats_of_exponents, .offset = 12, .chain = 4)
 
 #pragma clang attribute pop
 #endif

@@ -46,7 +46,7 @@ INLINE __m256 add_block(const type_32 *type, __m256 sum, __m256i total, __m256 s
 // Rows
 
 #define TILE_ROWS 8
-#define TILE_BLOCKS 64
+#define TILE_BLOCKS 256
 
 /// The sums of code * activation and the factors of some blocks of up to 8 rows.
 typedef struct {
@@ -81,15 +81,16 @@ INLINE int32_t multiply_block(const type_32 *type, const uint8_t *block, const i
   return _mm_cvtsi128_si32(sum_lanes(totals));
 }
 
-/// Fills a tile with `blocks` blocks from `start` on of up to 8 weight rows.
-INLINE void fill_tile(const type_32 *type, const product *p, const int8_t *activations, size_t first, size_t start,
-                      size_t blocks, tile *tile) {
+/// Fills a tile with `blocks` blocks from `start` on of `rows` weight rows.
+INLINE void fill_tile(const type_32 *type, const product *p, const int8_t *activations, size_t first, size_t rows,
+                      size_t start, size_t blocks, tile *tile) {
   const size_t bytes = type->block_bytes;
-  for (size_t r = 0; r < MIN(p->weight_rows - first, TILE_ROWS); r++) {
-    const uint8_t *block = p->weights + (first + r) * p->weight_row_bytes + start * bytes;
+  for (size_t r = 0; r < rows; r++) {
+    const stretch stretch = stretch_of_row(p, first, r, rows, start, blocks, p->elements / 32, bytes);
+    const uint8_t *block = stretch.start;
     size_t b = 0;
     for (; b + 8 <= blocks; b += 8, block += 8 * bytes) {
-      prefetch_behind(block, 8 * bytes);
+      prefetch_behind(&stretch, block, 8 * bytes);
       _mm256_storeu_si256((void *)&tile->totals[r][b], multiply_8_blocks(type, block, activations + 32 * b));
       UNROLL for (size_t i = 0; i < 8; i++)
         store_factors(type, block + i * bytes, &tile->scales[r][b + i], &tile->minimums[r][b + i]);
@@ -106,14 +107,15 @@ INLINE __m256i halves_of_block(const __m256i transposed[4], size_t i) {
   return _mm256_srl_epi32(transposed[i / 2], _mm_cvtsi32_si128((int)(i % 2 * 16)));
 }
 
-/// The floats of a filled tile, in order of blocks.
-INLINE __m256 add_tile(const type_32 *type, const tile *tile, const int16_t *activation_sums,
+/// The floats of a filled tile of `rows` rows, in order of blocks. Lanes without a row get those of the first.
+INLINE __m256 add_tile(const type_32 *type, const tile *tile, size_t rows, const int16_t *activation_sums,
                        const float *activation_scales, size_t blocks, __m256 sum) {
   const uint8_t *total_rows[8], *scale_rows[8], *minimum_rows[8];
-  UNROLL for (int r = 0; r < 8; r++) {
-    total_rows[r] = (const void *)tile->totals[r];
-    scale_rows[r] = (const void *)tile->scales[r];
-    minimum_rows[r] = (const void *)tile->minimums[r];
+  UNROLL for (size_t r = 0; r < 8; r++) {
+    const size_t row = r < rows ? r : 0;
+    total_rows[r] = (const void *)tile->totals[row];
+    scale_rows[r] = (const void *)tile->scales[row];
+    minimum_rows[r] = (const void *)tile->minimums[row];
   }
   for (size_t b = 0; b < blocks; b += 8) {
     __m256i totals[8], scales[4], minimums[4];
@@ -134,15 +136,15 @@ INLINE __m256 add_tile(const type_32 *type, const tile *tile, const int16_t *act
 
 INLINE void multiply_rows(const type_32 *type, const product *p) {
   tile space;
-  if (p->weight_rows % TILE_ROWS) memset(&space, 0, sizeof space); // Lanes without a row are computed, not stored.
   for (size_t first = 0; first < p->weight_rows; first += TILE_ROWS) {
+    const size_t rows = MIN(p->weight_rows - first, TILE_ROWS);
     for (size_t a = 0; a < p->activation_rows; a++) {
       const activation_row activation = activation_row_at(p->activations + a * p->activation_stride, p->elements, 32);
       __m256 sum = _mm256_setzero_ps();
       for (size_t start = 0; start < p->elements / 32; start += TILE_BLOCKS) {
         const size_t blocks = MIN(p->elements / 32 - start, TILE_BLOCKS);
-        fill_tile(type, p, activation.elements + 32 * start, first, start, blocks, &space);
-        sum = add_tile(type, &space, activation.sums + 2 * start, activation.scales + start, blocks, sum);
+        fill_tile(type, p, activation.elements + 32 * start, first, rows, start, blocks, &space);
+        sum = add_tile(type, &space, rows, activation.sums + 2 * start, activation.scales + start, blocks, sum);
       }
       _mm256_maskstore_ps(p->output + a * p->output_stride + first, row_mask(p, first), sum);
     }

@@ -72,7 +72,7 @@ TYPE_32(q5_0, block_q5_0, factors_scale, floats_of_halves, .offset = 16)
 TYPE_32(q5_1, block_q5_1, factors_both, floats_of_halves, .minimum = true)
 TYPE_32(q8_0, block_q8_0, factors_scale, floats_of_halves, .offset = 128)
 TYPE_32(iq4_nl, block_q4_0, factors_scale, floats_of_halves, .offset = 128)
-TYPE_32(mxfp4, block_mxfp4, factors_exponent, floats_of_powers, .offset = 12)
+TYPE_32(mxfp4, block_mxfp4, factors_exponent, floats_of_exponents, .offset = 12)
 
 #pragma clang attribute pop
 #endif

@@ -38,7 +38,7 @@ INLINE __m512 add_block(const type_32 *type, __m512 sum, __m512i total, __m512 s
 // Rows
 
 #define TILE_ROWS 16
-#define TILE_BLOCKS 64
+#define TILE_BLOCKS 256
 
 /// The sums of code * activation and the factors of some blocks of up to 16 rows.
 typedef struct {
@@ -75,15 +75,16 @@ INLINE int32_t multiply_block(const type_32 *type, const uint8_t *block, const i
   return _mm512_reduce_add_epi32(_mm512_zextsi256_si512(_mm256_dpbusd_epi32(_mm256_setzero_si256(), codes, values)));
 }
 
-/// Fills a tile with `blocks` blocks from `start` on of up to 16 weight rows.
-INLINE void fill_tile(const type_32 *type, const product *p, const int8_t *activations, size_t first, size_t start,
-                      size_t blocks, tile *tile) {
+/// Fills a tile with `blocks` blocks from `start` on of `rows` weight rows.
+INLINE void fill_tile(const type_32 *type, const product *p, const int8_t *activations, size_t first, size_t rows,
+                      size_t start, size_t blocks, tile *tile) {
   const size_t bytes = type->block_bytes;
-  for (size_t r = 0; r < MIN(p->weight_rows - first, TILE_ROWS); r++) {
-    const uint8_t *block = p->weights + (first + r) * p->weight_row_bytes + start * bytes;
+  for (size_t r = 0; r < rows; r++) {
+    const stretch stretch = stretch_of_row(p, first, r, rows, start, blocks, p->elements / 32, bytes);
+    const uint8_t *block = stretch.start;
     size_t b = 0;
     for (; b + 8 <= blocks; b += 8, block += 8 * bytes) {
-      prefetch_behind(block, 8 * bytes);
+      prefetch_behind(&stretch, block, 8 * bytes);
       _mm256_storeu_si256((void *)&tile->totals[r][b], multiply_8_blocks(type, block, activations + 32 * b));
       UNROLL for (size_t i = 0; i < 8; i++)
         store_factors(type, block + i * bytes, &tile->scales[r][b + i], &tile->minimums[r][b + i]);
@@ -100,14 +101,15 @@ INLINE __m512i halves_of_block(const __m512i transposed[4], size_t i) {
   return _mm512_srl_epi32(transposed[i / 2], _mm_cvtsi32_si128((int)(i % 2 * 16)));
 }
 
-/// The floats of a filled tile, in order of blocks.
-INLINE __m512 add_tile(const type_32 *type, const tile *tile, const int16_t *activation_sums,
+/// The floats of a filled tile of `rows` rows, in order of blocks. Lanes without a row get those of the first.
+INLINE __m512 add_tile(const type_32 *type, const tile *tile, size_t rows, const int16_t *activation_sums,
                        const float *activation_scales, size_t blocks, __m512 sum) {
   const uint8_t *total_rows[16], *scale_rows[16], *minimum_rows[16];
-  UNROLL for (int r = 0; r < 16; r++) {
-    total_rows[r] = (const void *)tile->totals[r];
-    scale_rows[r] = (const void *)tile->scales[r];
-    minimum_rows[r] = (const void *)tile->minimums[r];
+  UNROLL for (size_t r = 0; r < 16; r++) {
+    const size_t row = r < rows ? r : 0;
+    total_rows[r] = (const void *)tile->totals[row];
+    scale_rows[r] = (const void *)tile->scales[row];
+    minimum_rows[r] = (const void *)tile->minimums[row];
   }
   for (size_t b = 0; b < blocks; b += 8) {
     __m512i totals[8], scales[4], minimums[4];
@@ -128,15 +130,15 @@ INLINE __m512 add_tile(const type_32 *type, const tile *tile, const int16_t *act
 
 INLINE void multiply_rows(const type_32 *type, const product *p) {
   tile space;
-  if (p->weight_rows % TILE_ROWS) memset(&space, 0, sizeof space); // Lanes without a row are computed, not stored.
   for (size_t first = 0; first < p->weight_rows; first += TILE_ROWS) {
+    const size_t rows = MIN(p->weight_rows - first, TILE_ROWS);
     for (size_t a = 0; a < p->activation_rows; a++) {
       const activation_row activation = activation_row_at(p->activations + a * p->activation_stride, p->elements, 32);
       __m512 sum = _mm512_setzero_ps();
       for (size_t start = 0; start < p->elements / 32; start += TILE_BLOCKS) {
         const size_t blocks = MIN(p->elements / 32 - start, TILE_BLOCKS);
-        fill_tile(type, p, activation.elements + 32 * start, first, start, blocks, &space);
-        sum = add_tile(type, &space, activation.sums + 2 * start, activation.scales + start, blocks, sum);
+        fill_tile(type, p, activation.elements + 32 * start, first, rows, start, blocks, &space);
+        sum = add_tile(type, &space, rows, activation.sums + 2 * start, activation.scales + start, blocks, sum);
       }
       _mm512_mask_storeu_ps(p->output + a * p->output_stride + first, row_mask(p, first), sum);
     }
@@ -188,7 +190,8 @@ INLINE void add_panel(const type_32 *type, const product *p, const panel *panel,
   }
   for (size_t b = 0; b < blocks; b++) {
     __m512i totals[8];
-    UNROLL for (int i = 0; i < count; i++) totals[i] = multiply_sums(-type->offset, activations[i].sums + 2 * (start + b));
+    UNROLL for (int i = 0; i < count; i++)
+      totals[i] = multiply_sums(-type->offset, activations[i].sums + 2 * (start + b));
     UNROLL for (int g = 0; g < 8; g++) {
       const __m512i codes = panel->codes[b][g];
       UNROLL for (int i = 0; i < count; i++) {

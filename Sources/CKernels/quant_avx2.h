@@ -67,9 +67,11 @@ INLINE __m256 floats_of_halves(__m256i lanes) {
   return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
 }
 
-/// Halves of the float32 whose upper 16 bits are in the low half of each lane.
-INLINE __m256 floats_of_powers(__m256i lanes) {
-  return _mm256_mul_ps(_mm256_castsi256_ps(_mm256_slli_epi32(lanes, 16)), _mm256_set1_ps(0.5f));
+/// 2^(exponent - 128) of the exponent in the low half of each lane: halves of 2^(exponent - 127), the bits of which are
+/// a denormal for 0; for 255 infinity.
+INLINE __m256 floats_of_exponents(__m256i lanes) {
+  const __m256i bits = _mm256_max_epi32(_mm256_slli_epi32(lanes, 23), _mm256_set1_epi32(0x00400000));
+  return _mm256_mul_ps(_mm256_castsi256_ps(bits), _mm256_set1_ps(0.5f));
 }
 
 /// All bits set in the lanes of 8 rows from `first` on that there are.

@@ -70,9 +70,11 @@ INLINE void transpose_16_bytes(const uint8_t *const rows[16], size_t offset, __m
 /// The float16 in the low half of each lane.
 INLINE __m512 floats_of_halves(__m512i lanes) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(lanes)); }
 
-/// Halves of the float32 whose upper 16 bits are in the low half of each lane.
-INLINE __m512 floats_of_powers(__m512i lanes) {
-  return _mm512_mul_ps(_mm512_castsi512_ps(_mm512_slli_epi32(lanes, 16)), _mm512_set1_ps(0.5f));
+/// 2^(exponent - 128) of the exponent in the low half of each lane: halves of 2^(exponent - 127), the bits of which are
+/// a denormal for 0; for 255 infinity.
+INLINE __m512 floats_of_exponents(__m512i lanes) {
+  const __m512i bits = _mm512_max_epi32(_mm512_slli_epi32(lanes, 23), _mm512_set1_epi32(0x00400000));
+  return _mm512_mul_ps(_mm512_castsi512_ps(bits), _mm512_set1_ps(0.5f));
 }
 
 /// The lanes of 16 rows from `first` on that there are.

@@ -130,8 +130,7 @@ static inline uint32_t factors_scale(const uint8_t *block) { return load_u16(blo
 /// A float16 scale and a float16 minimum lead the block.
 static inline uint32_t factors_both(const uint8_t *block) { return load_u32(block); }
 
-/// A byte with an exponent leads the block. These are the upper bits of the float32 2^(exponent - 127), which for 0 is
-/// a denormal, and for 255 is infinity.
-static inline uint32_t factors_exponent(const uint8_t *block) { return *block ? (uint32_t)*block << 7 : 0x40; }
+/// A byte with the scale's exponent leads the block.
+static inline uint32_t factors_exponent(const uint8_t *block) { return *block; }
 
 #endif

@@ -37,7 +37,7 @@ typedef struct {
 // Rows
 
 #define TILE_ROWS 4
-#define TILE_BLOCKS 16
+#define TILE_BLOCKS 64
 
 /// The integers of some blocks of a tile, each as lanes that are yet to be summed.
 typedef struct {
@@ -93,10 +93,12 @@ INLINE void multiply_block(const k_type *type, const uint8_t *block, const int8_
 /// Fills a tile with `blocks` blocks from `start` on of up to 4 weight rows.
 INLINE void fill_tile(const k_type *type, const product *p, activation_row activation, size_t first, size_t start,
                       size_t blocks, tile *tile) {
-  for (size_t r = 0; r < MIN(p->weight_rows - first, TILE_ROWS); r++) {
-    const uint8_t *block = p->weights + (first + r) * p->weight_row_bytes + start * type->block_bytes;
+  const size_t rows = MIN(p->weight_rows - first, TILE_ROWS);
+  for (size_t r = 0; r < rows; r++) {
+    const stretch stretch = stretch_of_row(p, first, r, rows, start, blocks, p->elements / 256, type->block_bytes);
+    const uint8_t *block = stretch.start;
     for (size_t b = 0; b < blocks; b++, block += type->block_bytes) {
-      prefetch_behind(block, type->block_bytes);
+      prefetch_behind(&stretch, block, type->block_bytes);
       multiply_block(type, block, activation.elements + 256 * (start + b), activation.sums + 16 * (start + b),
                      &tile->totals[b][r], &tile->minimum_totals[b][r]);
       tile->factors[b][r] = type->factors(block);
@@ -122,7 +124,12 @@ INLINE __m128 add_tile(const k_type *type, const tile *tile, const float *activa
 
 INLINE void multiply_rows(const k_type *type, const product *p) {
   tile space;
-  if (p->weight_rows % TILE_ROWS) memset(&space, 0, sizeof space); // Lanes without a row are computed, not stored.
+  if (p->weight_rows % TILE_ROWS) { // Lanes without a row are computed, not stored.
+    const size_t blocks = MIN(p->elements / 256, TILE_BLOCKS);
+    memset(space.totals, 0, blocks * sizeof *space.totals);
+    memset(space.minimum_totals, 0, blocks * sizeof *space.minimum_totals);
+    memset(space.factors, 0, blocks * sizeof *space.factors);
+  }
   for (size_t first = 0; first < p->weight_rows; first += TILE_ROWS) {
     for (size_t a = 0; a < p->activation_rows; a++) {
       const activation_row activation = activation_row_at(p->activations + a * p->activation_stride, p->elements, 256);

@@ -1,5 +1,5 @@
-/// Blocks of 256 laid side by side for AVX-512, faster than by way of their codes. Included after the target attribute is
-/// pushed.
+/// Blocks of 256 laid side by side for AVX-512, faster than by way of their codes. Included after the target attribute
+/// is pushed.
 #ifndef QUANT_K_AVX512_LAY_H
 #define QUANT_K_AVX512_LAY_H
 

@@ -1,8 +1,8 @@
 /// Sub-scales, minimums and factors of the types with blocks of 256, for AVX2 and beyond. Included after the target
 /// attribute is pushed.
 ///
-/// Sub-scales and minimums are 16 int16, one for each 16 codes: those of sub-blocks of 32 stand there twice. Factors are
-/// the float16 scale, and in the upper half the float16 minimum.
+/// Sub-scales and minimums are 16 int16, one for each 16 codes: those of sub-blocks of 32 stand there twice. Factors
+/// are the float16 scale, and in the upper half the float16 minimum.
 #ifndef QUANT_K_SCALES_H
 #define QUANT_K_SCALES_H
 

@@ -13,7 +13,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
-#define PREFETCH_BYTES 4096
+#define PREFETCH_BYTES 6144
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 /// The arguments of `ck_multiply`, to hand them on.
@@ -36,10 +36,34 @@ INLINE void rows_from(const product *p, size_t first, int count, const uint8_t *
     rows[r] = p->weights + MIN(first + (size_t)r, p->weight_rows - 1) * p->weight_row_bytes;
 }
 
-/// Asks for weights ahead of a block, which goes past the pages and pauses that stop the CPU from doing so.
-INLINE void prefetch_behind(const uint8_t *block, size_t bytes) {
-  const uintptr_t ahead = (uintptr_t)block + PREFETCH_BYTES;
-  UNROLL for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)(ahead + i), 0, 3);
+/// A stretch of a weight row, of which a tile takes one after the other.
+typedef struct {
+  const uint8_t *start;
+  /// How far ahead weights are asked for: not past the next stretch, if that is elsewhere.
+  size_t ahead;
+  /// From here on, weights so far ahead belong to the next stretch, `jump` bytes (modulo 2^64) behind this one's end.
+  uintptr_t turn, jump;
+} stretch;
+
+/// Where `blocks` blocks from number `block` on are, of row `first + r` of the tile of `rows` rows from `first` on.
+INLINE stretch stretch_of_row(const product *p, size_t first, size_t r, size_t rows, size_t block, size_t blocks,
+                              size_t row_blocks, size_t block_bytes) {
+  const uint8_t *tile = p->weights + first * p->weight_row_bytes, *row = tile + r * p->weight_row_bytes;
+  const uint8_t *start = row + block * block_bytes, *end = start + blocks * block_bytes;
+  const uint8_t *next = start + p->weight_row_bytes;
+  if (r + 1 == rows)
+    next = block + blocks < row_blocks ? tile + (block + blocks) * block_bytes : row + p->weight_row_bytes;
+  if (next == end) return (stretch){start, PREFETCH_BYTES, UINTPTR_MAX, 0};
+  const size_t ahead = MIN(PREFETCH_BYTES, blocks * block_bytes);
+  return (stretch){start, ahead, (uintptr_t)end - ahead, (uintptr_t)next - (uintptr_t)end};
+}
+
+/// Asks for weights that will be read some time after `bytes` bytes at `block`, which goes past the pages, pauses and
+/// jumps that stop the CPU from doing so.
+INLINE void prefetch_behind(const stretch *stretch, const uint8_t *block, size_t bytes) {
+  uintptr_t ahead = (uintptr_t)block + stretch->ahead;
+  if (__builtin_expect((uintptr_t)block >= stretch->turn, 0)) ahead += stretch->jump;
+  UNROLL for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)(ahead + i), 0, 2);
 }
 
 #endif

@@ -7,7 +7,7 @@ public enum ActivationForm: UInt8, Sendable, Hashable, CaseIterable {
   case float32 = 0
   /// Blocks of 32 int8 with a float32 scale, for weights in blocks of 32.
   case int8x32 = 1
-  /// Blocks of 256 int8 with a float32 scale, for K-quants.
+  /// Blocks of 256 int8 with a float32 scale, for weights in blocks of 256.
   case int8x256 = 2
 
   /// Elements that share one scale; 1 for plain float32.

@@ -24,25 +24,44 @@ enum QuantBytes {
     case .f32: append(value(amplitude, &random).bitPattern, to: &bytes)
     case .bf16: append(UInt16(value(amplitude, &random).bitPattern >> 16), to: &bytes)
     case .f16: append(half(value(amplitude, &random)), to: &bytes)
-    case .q8_0:
-      append(half(scale / 128), to: &bytes)
-      fill(32, &random, &bytes)
-    case .q4_0:
-      append(half(scale / 8), to: &bytes)
+    case .q8_0, .q4_0, .q5_0, .iq4_nl, .iq4_xs:
+      append(half(scale / largest(type)), to: &bytes)
+      fill(type.blockBytes - 2, &random, &bytes)
+    case .q4_1, .q5_1:
+      // What is added takes the mean of the codes off again.
+      append(half(scale / largest(type)), to: &bytes)
+      append(half(-scale), to: &bytes)
+      fill(type.blockBytes - 4, &random, &bytes)
+    case .q4_K, .q5_K:
+      // Sub-scale times code is 236 (or 488) in the mean; the minimum, 32 in the mean, takes that off again.
+      append(half(scale / largest(type)), to: &bytes)
+      append(half(scale / largest(type) * (type == .q4_K ? 7.5 : 15.5)), to: &bytes)
+      fill(type.blockBytes - 4, &random, &bytes)
+    case .q2_K:
+      fill(80, &random, &bytes)
+      append(half(scale / largest(type)), to: &bytes)
+      append(half(scale / largest(type) * 1.5), to: &bytes)
+    case .q3_K, .q6_K:
+      fill(type.blockBytes - 2, &random, &bytes)
+      append(half(scale / largest(type)), to: &bytes)
+    case .mxfp4:
+      bytes.append(UInt8(127 + Int((scale / largest(type)).exponent)))
       fill(16, &random, &bytes)
-    case .q4_K:
-      // Sub-scale times code is 236 in the mean; the minimum, 32 in the mean, takes that off again.
-      append(half(scale / 480), to: &bytes)
-      append(half(scale / 480 * 7.5), to: &bytes)
-      fill(140, &random, &bytes)
-    case .q5_K:
-      append(half(scale / 960), to: &bytes)
-      append(half(scale / 960 * 15.5), to: &bytes)
-      fill(172, &random, &bytes)
-    case .q6_K:
-      fill(208, &random, &bytes)
-      append(half(scale / 4096), to: &bytes)
     default: preconditionFailure("\(type.name) is not written")
+    }
+  }
+
+  /// About the largest weight for a scale of 1; for types with a minimum, less that.
+  private static func largest(_ type: QuantType) -> Float {
+    switch type {
+    case .q4_0, .q4_1: 8
+    case .q5_0, .q5_1: 16
+    case .q8_0, .iq4_nl, .q3_K: 128
+    case .mxfp4: 6
+    case .q2_K: 30
+    case .q4_K: 480
+    case .q5_K: 960
+    default: 4096
     }
   }
 

@@ -22,6 +22,11 @@ struct ProductMeasurement {
       // No bits that are infinite or NaN as numbers of 16 bits.
       memory.base.storeBytes(of: random.next() & 0x3bff_3bff_3bff_3bff, toByteOffset: 8 * index, as: UInt64.self)
     }
+    if type == .mxfp4 {
+      for block in 0..<memory.byteCount / type.blockBytes {
+        memory.base.storeBytes(of: 120, toByteOffset: block * type.blockBytes, as: UInt8.self)
+      }
+    }
     let matrix = WeightMatrix(bytes: memory.base, type: type, rows: rows, columns: Self.columns)
     let stride = form.rowStride(elements: Self.columns)
     let activations = AlignedBuffer(byteCount: 64 * stride)

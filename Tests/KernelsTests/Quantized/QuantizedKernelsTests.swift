@@ -36,6 +36,16 @@ import Testing
     }
   }
 
+  @Test("layouts are those of the types, and fit their activations")
+  func layouts() {
+    #expect(QuantLayout.byType.count == QuantLayout.all.count)
+    for layout in QuantLayout.all {
+      #expect(layout.activationForm == layout.type.activationForm)
+      #expect(layout.activationForm.blockElements == layout.type.blockElements)
+      #expect(layout.type.blockElements % layout.subBlockElements == 0)
+    }
+  }
+
   @Test("golden weights", arguments: PresentKernels.types)
   func goldens(_ type: QuantType) throws {
     let fixtures = QuantFixtures()
@@ -101,7 +111,8 @@ import Testing
   @Test("any length", arguments: PresentKernels.types)
   func lengths(_ type: QuantType) throws {
     let form = try #require(type.activationForm)
-    for blocks in [1, 2, 3, 7, 8, 9, 15, 16, 17, 24] {
+    // Kernels take at most 64 blocks of 256, or 256 blocks of 32, at a time.
+    for blocks in [1, 2, 3, 7, 8, 9, 15, 16, 17, 24, 65, 130, 257] {
       let elements = blocks * form.blockElements
       let rows = (0..<6).map { ActivationSample.outliers.floats(elements, seed: UInt64($0)) }
       let activations = ActivationRows(form, rows: rows)

@@ -36,7 +36,7 @@ enum TestedElsewhere {
       "KernelsRowsTests": ["Lanes", "ScalarKernels"],
       "KernelsTests": ["KernelError"],
       "QuantizedKernelsTests": ["QuantBlocks256", "QuantBlocks32"],
-      "ScalarMultiplyTests": ["QuantBlock"],
+      "ScalarMultiplyTests": ["QuantLayout"],
       "ThreadTeamTests": ["TeamState"],
     ],
     "ModelGraph": [
