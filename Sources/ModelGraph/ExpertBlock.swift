@@ -32,7 +32,6 @@ final class ExpertBlock {
   let innerActivations: [AlignedBuffer]
   /// Output rows of one expert, `[rowCapacity, tileRows]` for each thread.
   let tiles: [AlignedBuffer]
-  let failed: UnsafeMutablePointer<Bool>
   private let buffers: [AlignedBuffer]
 
   /// Rows of the down projection that one piece of work computes for all experts.
@@ -64,11 +63,7 @@ final class ExpertBlock {
       AlignedBuffer(byteCount: choices * $0.rowStride(elements: model.expertWidth))
     }
     tiles = (0..<team.threadCount).map { _ in AlignedBuffer(byteCount: 4 * rowCapacity * Self.tileRows) }
-    failed = .allocate(capacity: 1)
-    failed.initialize(to: false)
   }
-
-  deinit { failed.deallocate() }
 
   /// Bytes of each of the buffers.
   private static func sizes(_ model: Hyperparameters, rowCapacity: Int) -> [Int] {

@@ -122,24 +122,21 @@ extension Forward {
     guard prepare(form, block.inner, width: model.expertWidth, rows: rows.choiceCount, into: activations) else {
       throw ModelGraphError.notFinite("an expert", layer: rows.layer)
     }
-    block.failed.pointee = false
     let tileRows = ExpertBlock.tileRows
     let tiles = (model.hiddenSize + tileRows - 1) / tileRows
-    team.parallelFor(count: tiles, grain: 1) { range, thread in
-      for tile in range {
-        let output = tile * tileRows..<min(model.hiddenSize, (tile + 1) * tileRows)
-        for index in 0..<experts {
-          contract(Int(block.active[index]), rows, form, output, block.tiles[thread].floats, accumulators)
-        }
+    let isFinite = allSatisfy(count: tiles, grain: 1) { tile, thread in
+      let output = tile * tileRows..<min(model.hiddenSize, (tile + 1) * tileRows)
+      return (0..<experts).allSatisfy {
+        contract(Int(block.active[$0]), rows, form, output, block.tiles[thread].floats, accumulators)
       }
     }
-    if block.failed.pointee { throw ModelGraphError.notFinite("an expert's output", layer: rows.layer) }
+    guard isFinite else { throw ModelGraphError.notFinite("an expert's output", layer: rows.layer) }
   }
 
   private func contract(
     _ expert: Int, _ rows: RoutedRows, _ form: ActivationForm, _ output: Range<Int>,
     _ tile: UnsafeMutablePointer<Float>, _ accumulators: UnsafeMutablePointer<Int64>
-  ) {
+  ) -> Bool {
     guard let weights = try? shard.expert(expert, of: rows.layer) else { preconditionFailure("checked when sorted") }
     let block = expertBlock
     let first = Int(block.starts[expert])
@@ -158,7 +155,8 @@ extension Forward {
         values, weight: block.sortedWeights[first + index],
         exponent: rows.exponents[row], count: output.count,
         into: accumulators + row * model.hiddenSize + output.lowerBound)
-      if !done { block.failed.pointee = true }
+      guard done else { return false }
     }
+    return true
   }
 }

@@ -27,12 +27,7 @@ extension Forward {
 
   /// Norms and rotates query and key heads, and writes keys and values to the cache.
   private func rotateAndStore(_ pass: Pass, _ weights: GroupedAttentionWeights, _ kv: KVLayout) -> Bool {
-    workspace.failed.pointee = false
-    let failed = workspace.failed
-    team.parallelFor(count: pass.rowCount, grain: 2) { range, _ in
-      for row in range where !rotateAndStore(pass, row: row, weights, kv) { failed.pointee = true }
-    }
-    return !failed.pointee
+    allSatisfy(count: pass.rowCount, grain: 2) { row, _ in rotateAndStore(pass, row: row, weights, kv) }
   }
 
   private func rotateAndStore(_ pass: Pass, row: Int, _ weights: GroupedAttentionWeights, _ kv: KVLayout) -> Bool {
@@ -45,10 +40,7 @@ extension Forward {
     let values = workspace.values + row * model.keyValueHeadCount * model.valueHeadSize
     prepareHeads(queries, count: model.headCount, bias: weights.queryBias, norm: weights.queryNorm, pass, row)
     prepareHeads(keys, count: model.keyValueHeadCount, bias: weights.keyBias, norm: weights.keyNorm, pass, row)
-    if let temperature = model.temperature {
-      let factor = temperature.factor(position: position)
-      for index in 0..<model.headCount * model.keyHeadSize { queries[index] *= factor }
-    }
+    applyTemperature(queries, count: model.headCount * model.keyHeadSize, position: position)
     if let bias = weights.valueBias {
       kernels.add(bias, to: values, count: model.keyValueHeadCount * model.valueHeadSize)
     }
@@ -74,23 +66,14 @@ extension Forward {
     let size = model.keyHeadSize
     if let bias { kernels.add(bias, to: heads, count: count * size) }
     if let norm {
-      let together = normsProjection ? count : 1
+      let together = spec.family.attention.normsProjection ? count : 1
       for first in stride(from: 0, to: count, by: together) {
         kernels.rmsNorm(
           input: heads + first * size, weight: norm, epsilon: model.normEpsilon, count: together * size,
           output: heads + first * size)
       }
     }
-    let pairs = model.ropeSize / 2
-    for head in 0..<count {
-      kernels.rotate(
-        heads + head * size, cosines: pass.cosines + row * pairs, sines: pass.sines + row * pairs, pairs: pairs,
-        style: spec.family.rotation == .halves ? .halfSplit : .interleaved)
-    }
-  }
-
-  private var normsProjection: Bool {
-    if case .grouped(let attention) = spec.family.attention { attention.norm == .projection } else { false }
+    for head in 0..<count { rotate(heads + head * size, pass, row) }
   }
 
   /// Every query head over all positions that its row sees, tile by tile; the query heads that share a key head go
@@ -107,48 +90,16 @@ extension Forward {
     _ pass: Pass, row: Int, keyHead: Int, _ weights: GroupedAttentionWeights, _ kv: KVLayout,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
-    guard let table = pass.tables[row] else { preconditionFailure("row without KV blocks") }
-    let end = pass.positions[row] + 1
-    let begin = max(0, end - visiblePositions(pass.layer))
-    let states = scratch + Kernels.attentionScratch
-    let stateStride = 2 + model.valueHeadSize
-    let keyOffset = kv.keyOffset(pass.layer, head: keyHead)
-    let valueOffset = kv.valueOffset(pass.layer, head: keyHead)
     let group = model.headCount / model.keyValueHeadCount
-    let firstHead = row * model.headCount + keyHead * group
+    let heads = keyHead * group..<(keyHead + 1) * group
+    let begin = max(0, pass.positions[row] + 1 - visiblePositions(pass.layer))
     let scale = Float(1 / Double(model.keyHeadSize).squareRoot())
-    var start = begin
-    while start < end {
-      let block = table.blocks[start / KVType.blockPositions]
-      // Only the first tile may begin inside a block, where a window does.
-      let slot = start % KVType.blockPositions
-      let count = min(KVType.blockPositions - slot, end - start)
-      kernels.attendTile(
-        queries: workspace.queries + firstHead * model.keyHeadSize, queryStride: model.keyHeadSize, queryCount: group,
-        keys: block + keyOffset + slot * kv.keyStride, keyStride: kv.keyStride,
-        values: block + valueOffset + slot * kv.valueStride, valueStride: kv.valueStride, type: kv.type, count: count,
-        keyElements: model.keyHeadSize, valueElements: model.valueHeadSize, scale: scale, scratch: scratch,
-        states: states, stateStride: stateStride, isFirst: start == begin)
-      start += count
-    }
-    for head in 0..<group {
-      kernels.finishAttention(
-        state: states + head * stateStride, valueElements: model.valueHeadSize,
-        sink: weights.sinks.map { $0[keyHead * group + head] },
-        output: workspace.attended + (firstHead + head) * model.valueHeadSize)
-    }
+    attendTiles(pass, row: row, heads, keyHead: keyHead, from: begin, scale: scale, sinks: weights.sinks, kv, scratch)
   }
 
   /// Most positions that a row sees in a layer, its own included.
   private func visiblePositions(_ layer: LayerIndex) -> Int {
     guard let window = model.slidingWindow, window.limits(layer.rawValue) else { return .max }
     return window.positions
-  }
-}
-
-extension AttentionTemperature {
-  /// Factor of a query at a position.
-  fileprivate func factor(position: Int) -> Float {
-    Float(1 + scale * Maths.log(Double(1 + position / length)))
   }
 }

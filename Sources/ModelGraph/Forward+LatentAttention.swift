@@ -21,6 +21,10 @@ extension Forward {
       pass, weights.keyUp, input: scratch.queryHeads, headStride: latent.queryHeadSize, output: workspace.queries,
       outputHeadStride: model.keyHeadSize, scratch)
     guard absorbed else { throw ModelGraphError.notFinite("a query", layer: pass.layer) }
+    let width = model.headCount * model.keyHeadSize
+    for row in 0..<pass.rowCount {
+      applyTemperature(workspace.queries + row * width, count: width, position: pass.positions[row])
+    }
     attendLatents(pass, latent, kv)
     let raised = multiplyHeads(
       pass, weights.valueUp, input: workspace.attended, headStride: model.valueHeadSize, output: scratch.valueHeads,
@@ -59,12 +63,7 @@ extension Forward {
   private func storeLatents(
     _ pass: Pass, _ weights: LatentAttentionWeights, _ latent: LatentShape, _ kv: KVLayout
   ) -> Bool {
-    workspace.failed.pointee = false
-    let failed = workspace.failed
-    team.parallelFor(count: pass.rowCount, grain: 4) { range, _ in
-      for row in range where !storeLatent(pass, row, weights, latent, kv) { failed.pointee = true }
-    }
-    return !failed.pointee
+    allSatisfy(count: pass.rowCount, grain: 4) { row, _ in storeLatent(pass, row, weights, latent, kv) }
   }
 
   private func storeLatent(
@@ -96,13 +95,6 @@ extension Forward {
     }
   }
 
-  private func rotate(_ elements: UnsafeMutablePointer<Float>, _ pass: Pass, _ row: Int) {
-    let pairs = model.ropeSize / 2
-    kernels.rotate(
-      elements, cosines: pass.cosines + row * pairs, sines: pass.sines + row * pairs, pairs: pairs,
-      style: spec.family.rotation == .halves ? .halfSplit : .interleaved)
-  }
-
   /// Multiplies each head's vectors with that head's part of a stack of matrices.
   /// - Parameters:
   ///   - stack: `[headCount * rows, columns]`.
@@ -118,25 +110,21 @@ extension Forward {
     let base = scratch.activations(form)
     let heads = model.headCount
     let (matrixRows, rows) = (stack.rows / heads, pass.rowCount)
-    workspace.failed.pointee = false
-    let failed = workspace.failed
-    team.parallelFor(count: heads, grain: 1) { range, _ in
-      for head in range {
-        let activations = base + head * rows * stride
-        for row in 0..<rows {
-          let done = kernels.prepareActivations(
-            form, input: input + (row * heads + head) * headStride, elements: stack.columns,
-            row: activations + row * stride)
-          if !done { failed.pointee = true }
-        }
-        // The matrix' rows are numbered through all heads, so that the heads before are in their place already.
-        kernels.multiply(
-          stack, rows: head * matrixRows..<(head + 1) * matrixRows, activations: activations, activationStride: stride,
-          activationRows: rows, output: output + head * (outputHeadStride - matrixRows),
-          outputStride: heads * outputHeadStride)
+    return allSatisfy(count: heads, grain: 1) { head, _ in
+      let activations = base + head * rows * stride
+      for row in 0..<rows {
+        let done = kernels.prepareActivations(
+          form, input: input + (row * heads + head) * headStride, elements: stack.columns,
+          row: activations + row * stride)
+        guard done else { return false }
       }
+      // The matrix' rows are numbered through all heads, so that the heads before are in their place already.
+      kernels.multiply(
+        stack, rows: head * matrixRows..<(head + 1) * matrixRows, activations: activations, activationStride: stride,
+        activationRows: rows, output: output + head * (outputHeadStride - matrixRows),
+        outputStride: heads * outputHeadStride)
+      return true
     }
-    return !failed.pointee
   }
 
   /// Query heads that share a call; enough to read the cache seldom, few enough to divide one row's heads.
@@ -151,34 +139,9 @@ extension Forward {
       for item in range {
         let first = item % groups * Self.headsTogether
         let heads = first..<min(first + Self.headsTogether, model.headCount)
-        attendLatents(pass, row: item / groups, heads, scale, kv, scratch)
+        attendTiles(
+          pass, row: item / groups, heads, keyHead: 0, from: 0, scale: scale, sinks: nil, kv, scratch)
       }
-    }
-  }
-
-  private func attendLatents(
-    _ pass: Pass, row: Int, _ heads: Range<Int>, _ scale: Float, _ kv: KVLayout,
-    _ scratch: UnsafeMutablePointer<Float>
-  ) {
-    guard let table = pass.tables[row] else { preconditionFailure("row without KV blocks") }
-    let end = pass.positions[row] + 1
-    let states = scratch + Kernels.attentionScratch
-    let stateStride = 2 + model.valueHeadSize
-    let first = row * model.headCount + heads.lowerBound
-    for start in stride(from: 0, to: end, by: KVType.blockPositions) {
-      let tile = table.blocks[start / KVType.blockPositions] + kv.keyOffset(pass.layer, head: 0)
-      kernels.attendTile(
-        queries: workspace.queries + first * model.keyHeadSize, queryStride: model.keyHeadSize,
-        queryCount: heads.count, keys: tile, keyStride: kv.keyStride, values: tile, valueStride: kv.valueStride,
-        type: kv.type, count: min(KVType.blockPositions, end - start), keyElements: model.keyHeadSize,
-        valueElements: model.valueHeadSize, scale: scale, scratch: scratch, states: states, stateStride: stateStride,
-        isFirst: start == 0)
-    }
-    for index in heads.indices {
-      let number = index - heads.lowerBound
-      kernels.finishAttention(
-        state: states + number * stateStride, valueElements: model.valueHeadSize,
-        output: workspace.attended + (first + number) * model.valueHeadSize)
     }
   }
 

@@ -1,5 +1,6 @@
 import Kernels
 import ModelSpec
+import Synchronization
 import Tensors
 
 /// Steps that the blocks share.
@@ -97,16 +98,37 @@ extension Forward {
     into output: UnsafeMutableRawPointer
   ) -> Bool {
     let stride = form.rowStride(elements: width)
-    workspace.failed.pointee = false
-    let failed = workspace.failed
-    team.parallelFor(count: rows, grain: 4) { range, _ in
-      for row in range {
-        let done = kernels.prepareActivations(
-          form, input: input + row * width, elements: width, row: output + row * stride)
-        if !done { failed.pointee = true }
-      }
+    return allSatisfy(count: rows, grain: 4) { row, _ in
+      kernels.prepareActivations(form, input: input + row * width, elements: width, row: output + row * stride)
     }
-    return !failed.pointee
+  }
+
+  /// Does a piece of work for each of `0..<count`, in parallel.
+  /// - Parameters:
+  ///   - grain: pieces that one thread takes at a time.
+  ///   - body: the piece, and the number of the thread; false when it has met a value that is not finite.
+  /// - Returns: whether all pieces were true.
+  func allSatisfy(count: Int, grain: Int, _ body: (_ index: Int, _ thread: Int) -> Bool) -> Bool {
+    workspace.failed.store(false, ordering: .relaxed)
+    team.parallelFor(count: count, grain: grain) { range, thread in
+      for index in range where !body(index, thread) { workspace.failed.store(true, ordering: .relaxed) }
+    }
+    return !workspace.failed.load(ordering: .relaxed)
+  }
+
+  /// Rotates the first `ropeSize` elements of a head by the angles of a row.
+  func rotate(_ head: UnsafeMutablePointer<Float>, _ pass: Pass, _ row: Int) {
+    let pairs = model.ropeSize / 2
+    kernels.rotate(
+      head, cosines: pass.cosines + row * pairs, sines: pass.sines + row * pairs, pairs: pairs,
+      style: spec.family.rotation == .halves ? .halfSplit : .interleaved)
+  }
+
+  /// Lets a row's queries grow with its position, in models that say so.
+  func applyTemperature(_ queries: UnsafeMutablePointer<Float>, count: Int, position: Int) {
+    guard let temperature = model.temperature else { return }
+    let factor = Float(1 + temperature.scale * Maths.log(Double(1 + position / temperature.length)))
+    for index in 0..<count { queries[index] *= factor }
   }
 
   /// A matrix times rows of activations, output rows divided among the threads.

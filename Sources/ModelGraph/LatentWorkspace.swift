@@ -10,8 +10,9 @@ final class LatentWorkspace {
   let queryHeads: UnsafeMutablePointer<Float>
   /// Value heads that attention has summed, `[rowCapacity, headCount * valueHeadSize]`.
   let valueHeads: UnsafeMutablePointer<Float>
-  /// One head's rows after another's in an activation form.
-  private let activationBuffers: [AlignedBuffer]
+  /// One head's rows after another's, in the forms that have been asked for: one, as a rule.
+  private var activationBuffers: [ActivationForm: AlignedBuffer] = [:]
+  private let activationBytes: [ActivationForm: Int]
   private let buffers: [AlignedBuffer]
 
   /// Nil for a model without latent attention.
@@ -21,9 +22,7 @@ final class LatentWorkspace {
     latentQueries = buffers[0].floats
     queryHeads = buffers[1].floats
     valueHeads = buffers[2].floats
-    activationBuffers = ActivationForm.allCases.map {
-      AlignedBuffer(byteCount: Self.activationBytes($0, model, latent, rowCapacity: rowCapacity))
-    }
+    activationBytes = Self.activationBytes(model, latent, rowCapacity: rowCapacity)
   }
 
   /// Values of a row in each of the buffers.
@@ -32,21 +31,27 @@ final class LatentWorkspace {
   }
 
   private static func activationBytes(
-    _ form: ActivationForm, _ model: Hyperparameters, _ latent: LatentShape, rowCapacity: Int
-  ) -> Int {
+    _ model: Hyperparameters, _ latent: LatentShape, rowCapacity: Int
+  ) -> [ActivationForm: Int] {
     let widest = max(latent.queryHeadSize - model.ropeSize, latent.keyValueRank)
-    return rowCapacity * model.headCount * form.rowStride(elements: widest)
+    return Dictionary(
+      uniqueKeysWithValues: ActivationForm.allCases.map {
+        ($0, rowCapacity * model.headCount * $0.rowStride(elements: widest))
+      })
   }
 
-  /// Bytes it takes.
+  /// Most bytes it takes with one form of activations.
   static func byteCount(_ model: Hyperparameters, rowCapacity: Int) -> Int {
     guard let latent = model.latent else { return 0 }
-    return 4 * rowCapacity * floatCounts(model, latent).reduce(0, +)
-      + ActivationForm.allCases.reduce(0) {
-        $0 + activationBytes($1, model, latent, rowCapacity: rowCapacity)
-      }
+    let activations = activationBytes(model, latent, rowCapacity: rowCapacity).values.max() ?? 0
+    return 4 * rowCapacity * floatCounts(model, latent).reduce(0, +) + activations
   }
 
   /// Where rows of a form stand.
-  func activations(_ form: ActivationForm) -> UnsafeMutableRawPointer { activationBuffers[Int(form.rawValue)].base }
+  func activations(_ form: ActivationForm) -> UnsafeMutableRawPointer {
+    if let buffer = activationBuffers[form] { return buffer.base }
+    let buffer = AlignedBuffer(byteCount: activationBytes[form] ?? 0)
+    activationBuffers[form] = buffer
+    return buffer.base
+  }
 }

@@ -30,7 +30,7 @@ struct RotaryTable {
     case .linear(let factor): frequencies = frequencies.map { $0 / factor }
     case .yarn(let yarn):
       frequencies = Self.mixed(frequencies, yarn, model)
-      magnitude *= yarn.magnitude(1) / yarn.magnitude(yarn.logMultiplier)
+      magnitude *= yarn.magnitude(yarn.rotaryMultiplier) / yarn.magnitude(yarn.logMultiplier)
     }
     self.frequencies = frequencies
     self.magnitude = magnitude

@@ -1,5 +1,6 @@
 import Kernels
 import ModelSpec
+import Synchronization
 import Tensors
 
 /// Scratch memory of one engine, sized once for the largest pass; nothing in it survives a piece of work.
@@ -24,7 +25,7 @@ final class Workspace {
   private let threadScratch: [AlignedBuffer]
   private let buffers: [AlignedBuffer]
   /// Set by any thread that meets a value that is not finite.
-  let failed: UnsafeMutablePointer<Bool>
+  let failed = Atomic<Bool>(false)
 
   init(_ model: Hyperparameters, rowCapacity: Int, threads: Int) {
     self.rowCapacity = rowCapacity
@@ -42,11 +43,7 @@ final class Workspace {
       AlignedBuffer(byteCount: rowCapacity * $0.rowStride(elements: Self.widest(model)))
     }
     threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * Self.threadFloats(model)) }
-    failed = .allocate(capacity: 1)
-    failed.initialize(to: false)
   }
-
-  deinit { failed.deallocate() }
 
   /// Values of a row in each of the buffers.
   private static func floatCounts(_ model: Hyperparameters) -> [Int] {
@@ -64,8 +61,8 @@ final class Workspace {
   private static func innerWidth(_ model: Hyperparameters) -> Int { max(model.denseWidth, model.sharedWidth) }
 
   private static func widest(_ model: Hyperparameters) -> Int {
-    let latent = model.latent.map { max($0.queryRank ?? 0, model.headCount * $0.valueHeadSize) } ?? 0
-    return max(model.hiddenSize, queryWidth(model), innerWidth(model), latent)
+    let attended = model.headCount * (model.latent?.valueHeadSize ?? model.valueHeadSize)
+    return max(model.hiddenSize, attended, innerWidth(model), model.latent?.queryRank ?? 0)
   }
 
   private static func threadFloats(_ model: Hyperparameters) -> Int {

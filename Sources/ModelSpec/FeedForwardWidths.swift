@@ -21,15 +21,18 @@ struct FeedForwardWidths {
       dense = try keys.integer("feed_forward_length", in: 1...1 << 20)
       return
     }
-    expertsPerToken = try keys.integer("expert_used_count", in: 1...65_535)
+    let chosen = try keys.integer("expert_used_count", in: 1...65_535)
+    expertsPerToken = chosen
     try keys.require(
       expertsPerToken <= expertCount, "expert_used_count",
       "is \(expertsPerToken), more than the \(expertCount) experts of a layer")
-    denseLayerCount = try keys.integer("leading_dense_block_count", in: 0...layerCount, default: 0)
+    denseLayerCount = try keys.integer("leading_dense_block_count", in: 0...layerCount - 1, default: 0)
     dense = denseLayerCount > 0 ? try keys.integer("feed_forward_length", in: 1...1 << 20) : 0
     // Families that had dense models first, and others, keep an expert's width where those have theirs.
     let width = try keys.integerIfPresent("feed_forward_length", in: 0...1 << 20).flatMap { $0 > 0 ? $0 : nil }
-    expert = try keys.integer("expert_feed_forward_length", in: 1...1 << 20, default: width)
+    // The first files with a gated shared expert state only its width, which the chosen experts together have too.
+    let usual = family.sharedExpert == .gated ? width.map { $0 / chosen } : width
+    expert = try keys.integer("expert_feed_forward_length", in: 1...1 << 20, default: usual)
     shared = family.sharedExpert == .never ? 0 : try Self.shared(keys, expert: expert, default: width)
   }
 

@@ -75,7 +75,10 @@ public struct Hyperparameters: Sendable, Hashable {
     denseLayerCount = widths.denseLayerCount
     denseWidth = widths.dense
     sharedWidth = widths.shared
-    routing = try Routing(keys, family.router, expertCount: expertCount, expertsPerToken: expertsPerToken)
+    let bias = family.tensorName(.selectionBias, layer: denseLayerCount)
+    routing = try Routing(
+      keys, family.router, hasSelectionBias: file.tensor(bias) != nil, expertCount: expertCount,
+      expertsPerToken: expertsPerToken)
     vocabularySize = try Self.vocabularySize(file)
     try check(keys)
     try latent?.check(self, keys)
@@ -136,7 +139,8 @@ public struct AttentionTemperature: Sendable, Hashable {
   /// - Returns: nil when the file has no `attention.temperature_scale`, or 0 for it.
   init?(_ keys: KeyReader, contextLength: Int) throws(ModelSpecError) {
     scale = try keys.float("attention.temperature_scale", in: 0...100, default: 0)
-    length = try keys.integer("rope.scaling.original_context_length", in: 1...1 << 28, default: contextLength)
+    let context = try keys.integer("rope.scaling.original_context_length", in: 1...1 << 28, default: contextLength)
+    length = try keys.integer("attention.temperature_length", in: 1...1 << 28, default: context)
     guard scale > 0 else { return nil }
   }
 }

@@ -2,7 +2,7 @@ extension ModelFamily {
   /// Every family this version runs.
   public static let all: [ModelFamily] = [
     ModelFamily(
-      name: "qwen3moe", attention: .grouped(GroupedAttention(hasNorm: .always)),
+      name: "qwen3moe", attention: .grouped(GroupedAttention(norms: .always)),
       router: Router(gating: .softmax, isNormalised: true)),
     ModelFamily(
       name: "llama", attention: .grouped(GroupedAttention(inputBiases: .optional, outputBias: .optional)),
@@ -16,10 +16,10 @@ extension ModelFamily {
       name: "qwen2moe", attention: .grouped(GroupedAttention(inputBiases: .always)),
       router: Router(gating: .softmax, isNormalised: false), sharedExpert: .gated),
     ModelFamily(
-      name: "olmoe", attention: .grouped(GroupedAttention(norm: .projection, hasNorm: .always)),
+      name: "olmoe", attention: .grouped(GroupedAttention(norm: .projection, norms: .always)),
       router: Router(gating: .softmax, isNormalised: false)),
     ModelFamily(
-      name: "glm4moe", attention: .grouped(GroupedAttention(hasNorm: .optional, inputBiases: .optional)),
+      name: "glm4moe", attention: .grouped(GroupedAttention(norms: .optional, inputBiases: .optional)),
       router: Router(gating: .sigmoid, isNormalised: false, selectionBias: .always), sharedExpert: .plain,
       names: [.feedForwardNorm: "post_attention_norm"]),
     ModelFamily(
@@ -30,7 +30,7 @@ extension ModelFamily {
       router: Router(gating: .softmaxOfChosen, isNormalised: false, bias: .always), expertBiases: .always,
       names: [.feedForwardNorm: "post_attention_norm"]),
     ModelFamily(
-      name: "deepseek2", attention: .latent, rotation: .neighbours, logMultiplierUnit: 0.1,
+      name: "deepseek2", attention: .latent, rotation: .neighbours, yarn: .deepSeek,
       router: Router(gating: .softmax, isNormalised: false, selectionBias: .optional), sharedExpert: .plain),
   ]
 }

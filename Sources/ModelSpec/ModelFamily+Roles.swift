@@ -24,7 +24,7 @@ extension ModelFamily {
       Self.always(model.latent?.queryRank == nil ? [.query] : [.queryDown, .queryDownNorm, .queryUp])
         + Self.always([.keyValueDown, .keyValueDownNorm, .keyUp, .valueUp, .attentionOutput])
     case .grouped(let attention):
-      Self.always([.query, .key, .value]) + Self.expect([.queryNorm, .keyNorm], attention.hasNorm)
+      Self.always([.query, .key, .value]) + Self.expect([.queryNorm, .keyNorm], attention.norms)
         + Self.always([.attentionOutput]) + Self.expect([.queryBias, .keyBias, .valueBias], attention.inputBiases)
         + Self.expect([.attentionOutputBias], attention.outputBias) + Self.expect([.sinks], attention.sinks)
     }

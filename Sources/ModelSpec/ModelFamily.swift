@@ -24,11 +24,20 @@ public struct ModelFamily: Sendable, Hashable {
     case neighbours
   }
 
+  /// How a family's files state YaRN's magnitudes.
+  public enum Yarn: Sendable, Hashable {
+    /// `yarn_log_multiplier` is what scores are divided by again (`mscale_all_dim`); cosines and sines have 1 (`mscale`).
+    case standard
+    /// `yarn_log_multiplier` is a tenth of `mscale_all_dim`. Cosines and sines have 1 where that is 1 or missing, and
+    /// otherwise the same: so are the published models, and files do not say.
+    case deepSeek
+  }
+
   /// What stands between the projections of a feed-forward block.
   public enum Activation: Sendable, Hashable {
     /// silu(gate) * up.
     case swiGLU
-    /// The same with both inputs clamped to `limit`, the gate scaled by `alpha` inside its sigmoid, and 1 added to up.
+    /// The same with the gate clamped to at most `limit` and up to within `limit` of 0, the gate scaled by `alpha` inside its sigmoid, and 1 added to up.
     case clampedSwiGLU(alpha: Float, limit: Float)
   }
 
@@ -46,8 +55,7 @@ public struct ModelFamily: Sendable, Hashable {
   public let rotation: Rotation
   /// Factors of the rotary frequencies, `rope_freqs.weight`.
   public let rotaryFactors: Presence
-  /// What the files' `rope.scaling.yarn_log_multiplier` is a multiple of.
-  public let logMultiplierUnit: Float
+  public let yarn: Yarn
   public let activation: Activation
   /// Whether there are routed experts; where a file says 0 or nothing, all layers are dense.
   public let experts: Presence
@@ -60,7 +68,7 @@ public struct ModelFamily: Sendable, Hashable {
 
   public init(
     name: String, attention: Attention, rotation: Rotation = .halves, rotaryFactors: Presence = .never,
-    logMultiplierUnit: Float = 1, activation: Activation = .swiGLU, experts: Presence = .always, router: Router,
+    yarn: Yarn = .standard, activation: Activation = .swiGLU, experts: Presence = .always, router: Router,
     expertBiases: Presence = .never,
     sharedExpert: SharedExpert = .never, names: [TensorRole: String] = [:]
   ) {
@@ -68,7 +76,7 @@ public struct ModelFamily: Sendable, Hashable {
     self.attention = attention
     self.rotation = rotation
     self.rotaryFactors = rotaryFactors
-    self.logMultiplierUnit = logMultiplierUnit
+    self.yarn = yarn
     self.activation = activation
     self.experts = experts
     self.router = router
@@ -89,7 +97,7 @@ public struct GroupedAttention: Sendable, Hashable {
   }
 
   public let norm: Norm
-  public let hasNorm: ModelFamily.Presence
+  public let norms: ModelFamily.Presence
   /// Biases of the query, key and value projections.
   public let inputBiases: ModelFamily.Presence
   public let outputBias: ModelFamily.Presence
@@ -99,11 +107,11 @@ public struct GroupedAttention: Sendable, Hashable {
   public let windows: Bool
 
   public init(
-    norm: Norm = .head, hasNorm: ModelFamily.Presence = .never, inputBiases: ModelFamily.Presence = .never,
+    norm: Norm = .head, norms: ModelFamily.Presence = .never, inputBiases: ModelFamily.Presence = .never,
     outputBias: ModelFamily.Presence = .never, sinks: ModelFamily.Presence = .never, windows: Bool = false
   ) {
     self.norm = norm
-    self.hasNorm = hasNorm
+    self.norms = norms
     self.inputBiases = inputBiases
     self.outputBias = outputBias
     self.sinks = sinks

@@ -38,6 +38,7 @@ public struct ModelSpec: Sendable {
       trunks.append(try inventory.add(family.trunk(layer, model), layer: layer))
       experts.append(model.hasExperts(layer) ? try inventory.add(family.expertTensors, layer: layer) : [])
     }
+    try inventory.requireNoOthers()
     self.family = family
     hyperparameters = model
     outputUsesEmbedding = output.isEmpty

@@ -10,6 +10,8 @@ public struct ModelSpecError: Error, Sendable, CustomStringConvertible {
     case badHyperparameter
     /// A tensor the family needs is not in the file.
     case missingTensor
+    /// A tensor that is in the file is none of the family's.
+    case unknownTensor
     /// A tensor has another shape than the hyperparameters say.
     case badShape
     /// Header bytes that came from elsewhere cannot be read.

@@ -11,10 +11,15 @@ public enum RotaryScaling: Sendable, Hashable {
   init(
     _ keys: KeyReader, _ family: ModelFamily, contextLength: Int, ropeBase: Double
   ) throws(ModelSpecError) {
-    // The key that older files have.
-    let oldFactor = try keys.floatIfPresent("rope.scale_linear", in: 1...1e6)
-    let factor = try keys.floatIfPresent("rope.scaling.factor", in: 1...1e6) ?? oldFactor
     let type = try keys.text("rope.scaling.type")
+    guard type != "none" else {
+      self = .none
+      return
+    }
+    // The key that older files have; 0 stands for no factor.
+    let oldFactor = try keys.floatIfPresent("rope.scale_linear", in: 0...1e6)
+    let found = try keys.floatIfPresent("rope.scaling.factor", in: 0...1e6) ?? oldFactor
+    let factor = found == 0 ? nil : found
     switch type ?? (factor == nil ? "none" : "linear") {
     case "none": self = .none
     case "linear": self = .linear(factor: factor ?? 1)
@@ -42,8 +47,9 @@ public struct YarnScaling: Sendable, Hashable {
   public let betaFast: Double
   /// Turns within the original context up to which a frequency counts as low.
   public let betaSlow: Double
-  /// With m(s) = 1 + 0.1 s ln(factor), cosines and sines are multiplied by m(1) / m(`logMultiplier`).
+  /// With m(s) = 1 + 0.1 s ln(factor), cosines and sines are multiplied by m(`rotaryMultiplier`) / m(`logMultiplier`).
   public let logMultiplier: Double
+  public let rotaryMultiplier: Double
 
   init(
     _ keys: KeyReader, _ family: ModelFamily, factor: Double?, contextLength: Int, ropeBase: Double
@@ -55,7 +61,15 @@ public struct YarnScaling: Sendable, Hashable {
     betaFast = try keys.float("rope.scaling.yarn_beta_fast", in: 1e-3...1e6, default: 32)
     betaSlow = try keys.float("rope.scaling.yarn_beta_slow", in: 1e-3...1e6, default: 1)
     let multiplier = try keys.float("rope.scaling.yarn_log_multiplier", in: 0...100, default: 0)
-    logMultiplier = Double(Float(multiplier) / family.logMultiplierUnit)
+    switch family.yarn {
+    case .standard:
+      logMultiplier = multiplier
+      rotaryMultiplier = 1
+    case .deepSeek:
+      // In float32, in which the tenth was taken: what was 1 is 1 again.
+      logMultiplier = Double(Float(multiplier) / 0.1)
+      rotaryMultiplier = logMultiplier == 0 ? 1 : logMultiplier
+    }
     try keys.require(ropeBase > 1, "rope.freq_base", "is \(ropeBase); with YaRN it must be above 1")
   }
 }

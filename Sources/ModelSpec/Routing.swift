@@ -13,13 +13,14 @@ public struct Routing: Sendable, Hashable {
   /// Reads `expert_gating_func`, `expert_weights_norm`, `expert_weights_scale` and `expert_group_*`.
   /// - Throws: `ModelSpecError` naming the key.
   init(
-    _ keys: KeyReader, _ router: Router, expertCount: Int, expertsPerToken: Int
+    _ keys: KeyReader, _ router: Router, hasSelectionBias: Bool, expertCount: Int, expertsPerToken: Int
   ) throws(ModelSpecError) {
     switch try keys.integer("expert_gating_func", in: 0...3, default: 0) {
     case 1: gating = .softmax
     case 2: gating = .sigmoid
     case 3: gating = .softmaxOfChosen
-    default: gating = router.gating
+    // Selection biases go with sigmoids; files of GLM-4.7-Flash have one and do not say which.
+    default: gating = hasSelectionBias ? .sigmoid : router.gating
     }
     isNormalised = try keys.bool("expert_weights_norm", default: router.isNormalised)
     let scale = try keys.float("expert_weights_scale", in: 0...1e6, default: 1)

@@ -141,7 +141,7 @@ public enum TensorRole: String, Sendable, Hashable, CaseIterable {
 
 extension ModelFamily.Attention {
   /// Whether queries and keys are normed over all their heads together.
-  fileprivate var normsProjection: Bool {
+  public var normsProjection: Bool {
     switch self {
     case .grouped(let attention): attention.norm == .projection
     case .latent: false

@@ -87,9 +87,10 @@ import Testing
       [
         (name, "attention.head_count", .uint(0)), (name, "block_count", .uint(1 << 31)),
         (name, "expert_used_count", .uint(7)), (name, "expert_used_count", .uint(0)),
-        (name, "leading_dense_block_count", .uint(4)), (name, "nextn_predict_layers", .uint(3)),
+        (name, "leading_dense_block_count", .uint(4)), (name, "leading_dense_block_count", .uint(3)),
+        (name, "nextn_predict_layers", .uint(3)),
         (name, "rope.scaling.type", .string("su")), (name, "rope.scaling.factor", .float(.nan)),
-        (name, "rope.scaling.factor", .float(0)), (name, "rope.scaling.factor", .float(.infinity)),
+        (name, "rope.scaling.factor", .float(-1)), (name, "rope.scaling.factor", .float(.infinity)),
         (name, "rope.scale_linear", .float(-1)), (name, "rope.scaling.attn_factor", .float(0)),
         (name, "expert_group_count", .uint(4)), (name, "expert_weights_scale", .float(-1)),
         (name, "expert_weights_scale", .float(.infinity)), (name, "expert_gating_func", .uint(9)),
