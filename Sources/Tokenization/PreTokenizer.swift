@@ -1,3 +1,5 @@
+import Tensors
+
 /// How text is prepared before byte-pair encoding: a row of the table of the values of `tokenizer.ggml.pre`.
 struct PreTokenizer: Sendable {
   /// Values of the key: the usual one first, then others that llama.cpp treats alike.
