@@ -72,7 +72,7 @@ enum TestedElsewhere {
       "ScalarTextTests": ["HanScript", "ScalarTraits"],
       "TokenizerMetadataTests": ["TokenizationError"],
       "TokenizerPropertyTests": ["TokenizerModel"],
-      "TokenizerTests": ["ByteKey", "PreTokenizer", "SpecialTokenTrie", "SpecialTokens", "TokenKind", "Vocabulary"],
+      "TokenizerTests": ["ByteKey", "PreTokenizer", "SpecialTokens", "TokenKind", "Vocabulary"],
     ],
     "Transport": [
       "AcceptorTests": ["AcceptLoop", "SocketAddress", "SocketOptions"],
