@@ -68,7 +68,7 @@ enum TestedElsewhere {
     ],
     "Tokenization": [
       "BytePairEncoderTests": ["ByteAlphabet", "MergeChain", "MergeQueue", "MergeTable"],
-      "PieceScannerTests": ["SplitRules"],
+      "PieceScannerTests": ["DeepSeekScalars", "SplitRules"],
       "ScalarTextTests": ["HanScript", "ScalarTraits"],
       "TokenizerMetadataTests": ["TokenizationError"],
       "TokenizerPropertyTests": ["TokenizerModel"],
