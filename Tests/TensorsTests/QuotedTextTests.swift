@@ -6,7 +6,7 @@ struct QuotedTextTests {
   @Test(
     "ordinary text stands as it is, and what would hide or steer is escaped",
     arguments: [
-      ("", #""""#), ("mamba", #""mamba""#), ("it's 日本 é 🚀", #""it's 日本 é 🚀""#), (#"a"b\c"#, #""a\"b\\c""#),
+      ("", "\"\""), ("mamba", #""mamba""#), ("it's 日本 é 🚀", #""it's 日本 é 🚀""#), (#"a"b\c"#, #""a\"b\\c""#),
       ("\n\r\t", #""\n\r\t""#), ("\u{1B}[2J\u{0}\u{7F}", #""\u{1B}[2J\u{0}\u{7F}""#),
       ("\u{9B}31m", #""\u{9B}31m""#), ("a\u{202E}b\u{2066}\u{200B}\u{FEFF}", #""a\u{202E}b\u{2066}\u{200B}\u{FEFF}""#),
       ("\u{2028}\u{2029}\u{85}", #""\u{2028}\u{2029}\u{85}""#), ("\u{E000}\u{FFFF}", #""\u{E000}\u{FFFF}""#),

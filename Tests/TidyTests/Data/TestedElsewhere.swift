@@ -22,7 +22,6 @@ enum TestedElsewhere {
     ],
     "GGUF": [
       "GGUFCursorTests": ["OpenFile"],
-      "GGUFMetadataTests": ["GGUFError"],
       "GGUFWriterTests": ["GGUFEncoder", "SplitPart"],
     ],
     "JobStore": [
@@ -70,7 +69,6 @@ enum TestedElsewhere {
       "BytePairEncoderTests": ["ByteAlphabet", "MergeChain", "MergeQueue", "MergeTable"],
       "PieceScannerTests": ["DeepSeekScalars", "SplitRules"],
       "ScalarTextTests": ["HanScript", "ScalarTraits"],
-      "TokenizerMetadataTests": ["TokenizationError"],
       "TokenizerPropertyTests": ["TokenizerModel"],
       "TokenizerTests": ["ByteKey", "PreTokenizer", "SpecialTokens", "TokenKind", "Vocabulary"],
     ],
