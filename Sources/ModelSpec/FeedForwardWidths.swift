@@ -30,12 +30,16 @@ struct FeedForwardWidths {
     // Families that had dense models first, and others, keep an expert's width where those have theirs.
     let width = try keys.integerIfPresent("feed_forward_length", in: 0...1 << 20).flatMap { $0 > 0 ? $0 : nil }
     expert = try keys.integer("expert_feed_forward_length", in: 1...1 << 20, default: width)
-    shared = family.sharedExpert == .never ? 0 : try Self.shared(keys, expert: expert)
+    shared = family.sharedExpert == .never ? 0 : try Self.shared(keys, expert: expert, default: width)
   }
 
-  private static func shared(_ keys: KeyReader, expert: Int) throws(ModelSpecError) -> Int {
+  /// - Parameter fallback: what older files mean that say nothing of shared experts.
+  private static func shared(_ keys: KeyReader, expert: Int, default fallback: Int?) throws(ModelSpecError) -> Int {
     if let width = try keys.integerIfPresent("expert_shared_feed_forward_length", in: 1...1 << 20) { return width }
-    let count = try keys.integer("expert_shared_count", in: 0...4096)
+    guard let count = try keys.integerIfPresent("expert_shared_count", in: 0...4096) else {
+      guard let fallback else { throw keys.missing("expert_shared_feed_forward_length") }
+      return fallback
+    }
     try keys.require(
       count * expert <= 1 << 20, "expert_shared_count",
       "is \(count): shared experts are \(count * expert) wide together")

@@ -56,6 +56,18 @@ final class GraphBench {
     return (routed, choices)
   }
 
+  /// The whole of the current layer.
+  /// - Returns: the experts chosen for each row, ascending; nil in a layer without.
+  func layer() throws -> [[Int]]? {
+    guard forward.spec.requiresExperts(pass.layer) else {
+      guard try forward.trunk(pass, kv: kv) == nil else { throw Missing() }
+      return nil
+    }
+    let (routed, choices) = try trunk()
+    try experts(routed)
+    return choices.map { $0.map(\.expert).sorted() }
+  }
+
   /// The experts of the current layer.
   func experts(_ routed: RoutedRows) throws {
     try forward.computeExperts(routed, into: pass.accumulators)

@@ -154,6 +154,28 @@ import Testing
     #expect(error?.code == .badHyperparameter && error?.message.contains("llama.attention.key_length") == true)
   }
 
+  @Test("the shared experts' width is stated, counted in experts, or that of a dense layer")
+  func sharedWidth() throws {
+    var file = try file("qwen2moe")
+    #expect(try file.spec().hyperparameters.sharedWidth == 24)
+    func width(_ changed: FamilyFile) throws -> Int {
+      let hyperparameters = try Hyperparameters(changed.family, file: changed.file())
+      return hyperparameters.sharedWidth
+    }
+    file.keys["expert_shared_feed_forward_length"] = .uint(96)
+    #expect(try width(file) == 96)
+    file.keys["expert_shared_feed_forward_length"] = nil
+    file.keys["expert_shared_count"] = nil
+    #expect(try width(file) == 40)
+    file.keys["feed_forward_length"] = nil
+    file.keys["leading_dense_block_count"] = nil
+    let error = try file.refusal()
+    #expect(error?.message.contains("qwen2moe.expert_shared_feed_forward_length") == true)
+    // No shared expert at all.
+    file.keys["expert_shared_count"] = .uint(0)
+    #expect(try width(file) == 0)
+  }
+
   @Test("layers that predict further tokens are none of the model's")
   func furtherTokens() throws {
     var file = try file("glm4moe")
