@@ -90,7 +90,7 @@ extension ExpertSet: Codable {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard let set = text.isEmpty ? .empty : ExpertSet(parsing: text) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "\"\(text)\" is not a set of experts")
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(quoted(text)) is not a set of experts")
     }
     self = set
   }

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Reads the ranges and lists of indices that a topology is written with: `"3"`, `"0-2"`, `"0-3,9"`.
 ///
 /// Both ends of a range belong to it. Spaces and tabs around numbers, dashes and commas are ignored.
@@ -21,11 +23,11 @@ enum IndexListText {
   static func range(_ text: some StringProtocol) throws(Problem) -> Range<Int> {
     let ends = text.split(separator: "-", omittingEmptySubsequences: false)
     guard ends.count <= 2, let first = ends.first, let last = ends.last else {
-      throw Problem(message: "\"\(text)\" is not a range; write it as \"0-3\"")
+      throw Problem(message: "\(quoted(text)) is not a range; write it as \"0-3\"")
     }
     let (low, high) = (try index(first, in: text), try index(last, in: text))
     guard low <= high else {
-      throw Problem(message: "the range \"\(trim(text))\" runs backwards; write the smaller number first")
+      throw Problem(message: "the range \(quoted(trim(text))) runs backwards; write the smaller number first")
     }
     return low..<high + 1
   }
@@ -33,7 +35,7 @@ enum IndexListText {
   private static func index(_ part: some StringProtocol, in text: some StringProtocol) throws(Problem) -> Int {
     let digits = trim(part)
     guard !digits.isEmpty, digits.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else {
-      let what = trim(text).isEmpty ? "a number is missing" : "\"\(trim(text))\" is not a number or a range"
+      let what = trim(text).isEmpty ? "a number is missing" : "\(quoted(trim(text))) is not a number or a range"
       throw Problem(message: "\(what); write for instance \"3\", \"0-3\" or \"0-3,9\"")
     }
     guard let index = Int(digits), index <= indexMax else {

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Parser behind `JSONSyntax`: RFC 8259 to the letter, with limits on size, depth and number of values.
 ///
 /// Refused beyond what the grammar refuses: duplicate names in one object, a byte order mark, invalid UTF-8, escapes
@@ -72,9 +74,9 @@ struct JSONParser {
       guard peek == UInt8(ascii: "\"") else { throw error("expected a name in double quotes, found \(found)") }
       let name = try string()
       if let line = lines.updateValue(start.line, forKey: name) {
-        throw error(at: start, "\"\(name)\" stands twice in this object, first on line \(line); remove one")
+        throw error(at: start, "\(quoted(name)) stands twice in this object, first on line \(line); remove one")
       }
-      guard take(UInt8(ascii: ":")) else { throw error("expected \":\" after \"\(name)\", found \(found)") }
+      guard take(UInt8(ascii: ":")) else { throw error("expected \":\" after \(quoted(name)), found \(found)") }
       members.append(JSONSyntax.Member(name: name, position: start, value: try value(depth: depth)))
     } while take(UInt8(ascii: ","))
     guard take(UInt8(ascii: "}")) else { throw error("expected \",\" or \"}\", found \(found)") }

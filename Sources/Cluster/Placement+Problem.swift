@@ -15,7 +15,7 @@ extension Placement {
   public func problem(for facts: ModelFacts) -> String? {
     if nodes.isEmpty || nodes.count > Topology.nodeCountMax { return "it names \(nodes.count) nodes" }
     if let name = nodes.first(where: { !TopologyNode.isName($0.rawValue) }) {
-      return "\(TopologyDecoder.quote(name.rawValue)) cannot name a node"
+      return "\(quoted(name.rawValue)) cannot name a node"
     }
     if Set(nodes).count != nodes.count { return "two nodes have one name" }
     var next: LayerIndex = 0

@@ -17,7 +17,7 @@ extension TopologyDecoder {
       if case .remote(let address) = node.address, let owner = owners.updateValue(member, forKey: address) {
         throw error(
           at: member.position,
-          "node \"\(member.name)\" has the address of node \"\(owner.name)\" (line \(owner.position.line)); "
+          "node \(quoted(member.name)) has the address of node \(quoted(owner.name)) (line \(owner.position.line)); "
             + "one worker serves one node")
       }
       nodes.append(node)
@@ -29,10 +29,10 @@ extension TopologyDecoder {
     guard TopologyNode.isName(member.name) else {
       throw error(
         at: member.position,
-        "\(Self.quote(member.name)) cannot name a node; use 1 to \(TopologyNode.nameLengthMax) of A-Z, a-z, 0-9, "
+        "\(quoted(member.name)) cannot name a node; use 1 to \(TopologyNode.nameLengthMax) of A-Z, a-z, 0-9, "
           + "\".\", \"_\" and \"-\"")
     }
-    let what = "node \"\(member.name)\""
+    let what = "node \(quoted(member.name))"
     let fields = try TopologyFields<TopologyNodeKey>(member.value, what: what, file: file)
     return TopologyNode(
       name: Located(NodeID(member.name), at: member.position),
@@ -50,7 +50,7 @@ extension TopologyDecoder {
     guard let parts = NodeAddress.split(text), parts.port != nil else {
       throw error(
         syntax,
-        "\(what): \"address\" is \(Self.quote(text)); it must be \"local\" or HOST:PORT with a port of 1 to 65535, "
+        "\(what): \"address\" is \(quoted(text)); it must be \"local\" or HOST:PORT with a port of 1 to 65535, "
           + "IPv6 as [ADDRESS]:PORT")
     }
     return .remote(text)
@@ -60,7 +60,7 @@ extension TopologyDecoder {
     let text = try string(syntax, "\(what): \"advertise\"")
     guard NodeAddress.split(text) != nil else {
       throw error(
-        syntax, "\(what): \"advertise\" is \(Self.quote(text)); it must be HOST or HOST:PORT, IPv6 as [ADDRESS]:PORT")
+        syntax, "\(what): \"advertise\" is \(quoted(text)); it must be HOST or HOST:PORT, IPv6 as [ADDRESS]:PORT")
     }
     return text
   }
@@ -70,7 +70,7 @@ extension TopologyDecoder {
     guard let bytes = ByteCountText.parse(text), bytes > 0 else {
       throw error(
         syntax,
-        "\(what): \"memory\" is \(Self.quote(text)); write a number and a unit, as \"512MB\", \"1.5GB\" or \"2GiB\"")
+        "\(what): \"memory\" is \(quoted(text)); write a number and a unit, as \"512MB\", \"1.5GB\" or \"2GiB\"")
     }
     return Located(bytes, at: syntax.position)
   }

@@ -59,14 +59,14 @@ extension TopologyDecoder {
     var shares: [TopologyShare] = []
     for member in members {
       try require(member.name, at: member.position, "\(what): node", known: known, names: names)
-      let text = try string(member.value, "\(what): the experts of \"\(member.name)\"")
+      let text = try string(member.value, "\(what): the experts of \(quoted(member.name))")
       do throws(IndexListText.Problem) {
         shares.append(
           TopologyShare(
             node: Located(NodeID(member.name), at: member.position),
             experts: Located(ExpertSet(ranges: try IndexListText.ranges(text)), at: member.value.position)))
       } catch {
-        throw self.error(member.value, "\(what): the experts of \"\(member.name)\": \(error.message)")
+        throw self.error(member.value, "\(what): the experts of \(quoted(member.name)): \(error.message)")
       }
     }
     return shares
@@ -76,7 +76,7 @@ extension TopologyDecoder {
     _ name: String, at position: SourcePosition, _ what: String, known: Set<String>, names: [String]
   ) throws(TopologyError) {
     guard known.contains(name) else {
-      throw error(at: position, "\(what) \(Self.quote(name)) is not in \"nodes\"; there are \(Self.list(names))")
+      throw error(at: position, "\(what) \(quoted(name)) is not in \"nodes\"; there are \(Self.list(names))")
     }
   }
 }

@@ -63,7 +63,7 @@ struct TopologyDecoder {
     let text = try string(syntax, what)
     guard let value = cases.first(where: { name($0) == text }) else {
       let known = cases.map { "\"\(name($0))\"" }.joined(separator: " or ")
-      throw error(syntax, "\(what) is \(Self.quote(text)); it must be \(known)")
+      throw error(syntax, "\(what) is \(quoted(text)); it must be \(known)")
     }
     return Located(value, at: syntax.position)
   }
@@ -74,12 +74,6 @@ struct TopologyDecoder {
 
   func error(at position: SourcePosition, _ message: String) -> TopologyError {
     TopologyError(.value, file: file, at: position, message)
-  }
-
-  /// Text of the file inside a message: in quotes, of bearable length, without control characters.
-  static func quote(_ text: String) -> String {
-    let shown = text.unicodeScalars.prefix(80).map { $0.value < 0x20 || $0.value == 0x7F ? "\u{FFFD}" : String($0) }
-    return "\"" + shown.joined() + (text.unicodeScalars.count > 80 ? "...\"" : "\"")
   }
 
   /// Names for a message, not more than a line of them.

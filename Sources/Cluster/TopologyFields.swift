@@ -1,3 +1,5 @@
+import Tensors
+
 /// Keys at the top of a topology.
 enum TopologyKey: String, CaseIterable {
   case schema = "$schema"
@@ -32,7 +34,7 @@ struct TopologyFields<Key: RawRepresentable & CaseIterable & Hashable> where Key
         let known = Key.allCases.map(\.rawValue).joined(separator: ", ")
         throw TopologyError(
           .value, file: file, at: member.position,
-          "\(what): unknown key \(TopologyDecoder.quote(member.name)); known here are \(known)")
+          "\(what): unknown key \(quoted(member.name)); known here are \(known)")
       }
       values[key] = member.value
     }

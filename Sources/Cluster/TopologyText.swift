@@ -8,12 +8,12 @@ public enum TopologyText {
   ///   - placement: over the nodes of `topology`, in its order.
   static func write(_ topology: Topology, _ placement: Placement, _ facts: ModelFacts) -> String {
     var lines = ["{"]
-    if let schema = topology.schema { lines.append("  \"$schema\": \(quoted(schema)),") }
-    lines.append("  \"model\": \(quoted(topology.model.value)),")
+    if let schema = topology.schema { lines.append("  \"$schema\": \(jsonString(schema)),") }
+    lines.append("  \"model\": \(jsonString(topology.model.value)),")
     if let context = topology.context { lines.append("  \"context\": \(context.value),") }
     lines.append("  \"sequences\": \(topology.sequences.value),")
-    lines.append("  \"kv\": \(quoted(topology.keyValueType.value.name)),")
-    lines.append("  \"combine\": \(quoted(topology.combine.value.name)),")
+    lines.append("  \"kv\": \(jsonString(topology.keyValueType.value.name)),")
+    lines.append("  \"combine\": \(jsonString(topology.combine.value.name)),")
     lines.append("  \"nodes\": {")
     lines += separated(topology.nodes.map(node))
     lines += ["  },", "  \"stages\": ["]
@@ -22,8 +22,8 @@ public enum TopologyText {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// A string in quotes, with the escapes of RFC 8259.
-  public static func quoted(_ text: String) -> String {
+  /// A string of JSON: in quotes, whole, with the escapes of RFC 8259. Not for messages, which `quoted` is for.
+  public static func jsonString(_ text: String) -> String {
     var result = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -47,20 +47,20 @@ public enum TopologyText {
 
   /// `"cove": { "address": "local", "threads": 1, "memory": "512MB" }`
   private static func node(_ node: TopologyNode) -> String {
-    var members = ["\"address\": \(quoted(node.address.description))"]
+    var members = ["\"address\": \(jsonString(node.address.description))"]
     if let threads = node.threads { members.append("\"threads\": \(threads.value)") }
     if let memory = node.memoryBytes { members.append("\"memory\": \"\(ByteCountText.exact(memory.value))\"") }
-    if let advertise = node.advertise { members.append("\"advertise\": \(quoted(advertise))") }
-    return "\(quoted(node.name.value.rawValue)): { \(members.joined(separator: ", ")) }"
+    if let advertise = node.advertise { members.append("\"advertise\": \(jsonString(advertise))") }
+    return "\(jsonString(node.name.value.rawValue)): { \(members.joined(separator: ", ")) }"
   }
 
   /// `{ "layers": "0-2", "host": "reef", "experts": { "reef": "0-3", "cove": "4-15" } }`
   private static func stage(_ stage: StagePlacement, _ placement: Placement, _ facts: ModelFacts) -> String {
     var members = [
-      "\"layers\": \"\(stage.layers.text)\"", "\"host\": \(quoted(placement.name(stage.host).rawValue))",
+      "\"layers\": \"\(stage.layers.text)\"", "\"host\": \(jsonString(placement.name(stage.host).rawValue))",
     ]
     let shares = stage.experts.filter { !$0.experts.isEmpty }
-      .map { "\(quoted(placement.name($0.node).rawValue)): \"\($0.experts)\"" }
+      .map { "\(jsonString(placement.name($0.node).rawValue)): \"\($0.experts)\"" }
     if facts.expertCountMax(stage.layers) > 0 { members.append("\"experts\": { \(shares.joined(separator: ", ")) }") }
     return "{ \(members.joined(separator: ", ")) }"
   }

@@ -6,9 +6,9 @@ struct JSONText {
 
   var text: String { "{" + members.joined(separator: ", ") + "}" }
 
-  mutating func add(_ key: String, raw value: String) { members.append(TopologyText.quoted(key) + ": " + value) }
+  mutating func add(_ key: String, raw value: String) { members.append(TopologyText.jsonString(key) + ": " + value) }
 
-  mutating func add(_ key: String, _ value: String) { add(key, raw: TopologyText.quoted(value)) }
+  mutating func add(_ key: String, _ value: String) { add(key, raw: TopologyText.jsonString(value)) }
 
   mutating func add(_ key: String, numbers: [UInt32]) {
     add(key, raw: "[" + numbers.map { String($0) }.joined(separator: ", ") + "]")

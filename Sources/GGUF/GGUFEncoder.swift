@@ -1,3 +1,5 @@
+import Tensors
+
 /// Builds the bytes of a file: little-endian numbers, strings with their length before them.
 struct GGUFEncoder {
   var bytes: [UInt8] = []

@@ -52,12 +52,3 @@ public struct GGUFError: Error, Sendable, CustomStringConvertible {
     return place.isEmpty ? message : "\(place): \(message)"
   }
 }
-
-/// A name from a file as it may stand in a message: quoted, control characters escaped, cut after 80 scalars.
-func quoted(_ name: String) -> String {
-  let scalars = name.unicodeScalars
-  guard let end = scalars.index(scalars.startIndex, offsetBy: 80, limitedBy: scalars.endIndex),
-    end != scalars.endIndex
-  else { return name.debugDescription }
-  return String(scalars[..<end]).debugDescription + "..."
-}

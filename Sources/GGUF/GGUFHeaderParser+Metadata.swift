@@ -1,3 +1,5 @@
+import Tensors
+
 extension GGUFHeaderParser {
   /// Reads `count` keys with their values.
   mutating func parseMetadata(count: Int) throws(GGUFError) -> GGUFMetadata {

@@ -1,3 +1,5 @@
+import Tensors
+
 /// The keys and values of a model; of a split model, those of its first file.
 ///
 /// The typed accessors accept any width of number that holds the value; their errors name the key, what was found and

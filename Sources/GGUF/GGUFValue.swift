@@ -1,3 +1,5 @@
+import Tensors
+
 /// A metadata value; the width of a number in the file does not matter here.
 public enum GGUFValue: Sendable, Equatable {
   /// uint8, uint16, uint32 or uint64.

@@ -48,10 +48,10 @@ struct KeyReader {
   }
 
   func text(_ key: String) throws(ModelSpecError) -> String? {
-    switch metadata["\(family).\(key)"] {
-    case nil: return nil
-    case .string(let text)?: return text
-    case let other?: throw ModelSpecError(.badHyperparameter, "the key \(family).\(key) is no text but \(other)")
+    do {
+      return try metadata.stringIfPresent("\(family).\(key)")
+    } catch {
+      throw ModelSpecError(.badHyperparameter, error.message)
     }
   }
 

@@ -27,7 +27,8 @@ public struct ModelSpec: Sendable {
     }
     guard let family = ModelFamily.all.first(where: { $0.name == name }) else {
       let known = ModelFamily.all.map(\.name).joined(separator: ", ")
-      throw ModelSpecError(.unsupportedFamily, "the model's family \"\(name)\" is not supported; supported: \(known)")
+      throw ModelSpecError(
+        .unsupportedFamily, "the model's family \(quoted(name)) is not supported; supported: \(known)")
     }
     let model = try Hyperparameters(family, file: file)
     var inventory = TensorInventory(family: family, model: model, file: file)

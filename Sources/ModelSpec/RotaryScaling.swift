@@ -1,3 +1,5 @@
+import Tensors
+
 /// How the rotary angles of a model differ from position * base^(-2i / size), for contexts longer than those first
 /// trained on.
 public enum RotaryScaling: Sendable, Hashable {
@@ -29,7 +31,7 @@ public enum RotaryScaling: Sendable, Hashable {
     case let other:
       throw ModelSpecError(
         .badHyperparameter,
-        "the key \(keys.family).rope.scaling.type is \"\(other)\", which is not supported; supported: none, linear, yarn"
+        "the key \(keys.family).rope.scaling.type is \(quoted(other)), which is not supported; supported: none, linear, yarn"
       )
     }
   }

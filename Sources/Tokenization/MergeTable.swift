@@ -1,3 +1,5 @@
+import Tensors
+
 /// The merges of byte-pair encoding: which pair of tokens becomes which token, and how early.
 ///
 /// The pairs of one left token lie together, sorted by the right token, so that a pair is found by binary search: a file

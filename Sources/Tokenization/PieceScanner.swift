@@ -28,11 +28,14 @@ struct PieceScanner: Sendable {
   ) -> Int {
     var position = start
     while position < limit {
+      var next = position + 1
       for alternative in alternatives {
         guard let end = alternative.end(in: text, from: position, limit: limit), end > position else { continue }
-        return position > start ? position : end
+        if alternative.cuts { return position > start ? position : end }
+        next = end
+        break
       }
-      position += 1
+      position = next
     }
     return limit
   }

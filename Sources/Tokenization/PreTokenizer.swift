@@ -1,3 +1,5 @@
+import Tensors
+
 /// How text is prepared before byte-pair encoding: a row of the table of the values of `tokenizer.ggml.pre`.
 struct PreTokenizer: Sendable {
   /// Values of the key: the usual one first, then others that llama.cpp treats alike.
@@ -19,6 +21,8 @@ struct PreTokenizer: Sendable {
         "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
       ], rules: .gpt4(digits: 3), addsBOS: true, takesWholePieces: true),
     PreTokenizer(names: ["deepseek-v3", "hunyuan-dense", "joyai-llm"], rules: .deepSeekV3),
+    PreTokenizer(names: ["deepseek-llm"], rules: .deepSeekLLM),
+    PreTokenizer(names: ["deepseek-coder"], rules: .deepSeekCoder),
     PreTokenizer(names: ["kimi-k2"], rules: .kimiK2),
     PreTokenizer(names: ["glm4", "chatglm-bpe"], rules: .gpt4(digits: 3)),
     PreTokenizer(
@@ -26,6 +30,9 @@ struct PreTokenizer: Sendable {
     PreTokenizer(
       names: ["tekken"], rules: .gpt4o(digits: 1, contractions: false), addsBOS: true, takesWholePieces: true),
     PreTokenizer(names: ["olmo"], rules: .gpt2, composes: true),
+    // Cut by llama.cpp as those of Qwen and OLMo, and not brought into normalization form C.
+    PreTokenizer(names: ["solar-open"], rules: .gpt4(digits: 1)),
+    PreTokenizer(names: ["gpt-2", "gigachat"], rules: .gpt2),
   ]
 
   /// - Throws: when no rules of that name are built in.

@@ -14,8 +14,8 @@ struct ScalarTraits: OptionSet, Sendable {
   static let mark = ScalarTraits(rawValue: 1 << 4)
   /// General category N*.
   static let number = ScalarTraits(rawValue: 1 << 5)
-  /// General category P* or S*.
-  static let symbol = ScalarTraits(rawValue: 1 << 6)
+  /// General category P*.
+  static let punctuation = ScalarTraits(rawValue: 1 << 6)
   /// The property White_Space; line breaks included.
   static let whitespace = ScalarTraits(rawValue: 1 << 7)
   /// Carriage return and line feed only.
@@ -34,9 +34,17 @@ struct ScalarTraits: OptionSet, Sendable {
   static let kanaOrIdeograph = ScalarTraits(rawValue: 1 << 14)
   /// May change, or join with the scalar before it, in canonical composition. A few that never do have it as well.
   static let composing = ScalarTraits(rawValue: 1 << 15)
+  /// General category S*.
+  static let sign = ScalarTraits(rawValue: 1 << 16)
+  /// What `DeepSeekScalars` calls a letter, a symbol, an ideograph.
+  static let deepSeekLetter = ScalarTraits(rawValue: 1 << 17)
+  static let deepSeekSymbol = ScalarTraits(rawValue: 1 << 18)
+  static let deepSeekIdeograph = ScalarTraits(rawValue: 1 << 19)
 
   /// General category L*.
   static let letter: ScalarTraits = [.capital, .small, .caseless]
+  /// General category P* or S*.
+  static let symbol: ScalarTraits = [.punctuation, .sign]
 
   /// The traits of a scalar.
   @inline(__always)
@@ -55,11 +63,14 @@ struct ScalarTraits: OptionSet, Sendable {
     if scalar.properties.isWhitespace { traits.insert(.whitespace) }
     if HanScript.contains(scalar) { traits.insert(.han) }
     if composesWithoutBeingMark(scalar) { traits.insert(.composing) }
+    if DeepSeekScalars.isLetter(scalar) { traits.insert(.deepSeekLetter) }
+    if DeepSeekScalars.isSymbol(scalar) { traits.insert(.deepSeekSymbol) }
+    if DeepSeekScalars.isIdeograph(scalar) { traits.insert(.deepSeekIdeograph) }
     switch scalar.value {
     case 0x0A, 0x0D: traits.insert(.lineBreak)
     case 0x20: traits.insert(.blank)
     case 0x41...0x5A, 0x61...0x7A: traits.insert(.asciiLetter)
-    case 0x21...0x7E where traits.contains(.symbol): traits.insert(.asciiSymbol)
+    case 0x21...0x7E where !traits.isDisjoint(with: .symbol): traits.insert(.asciiSymbol)
     case 0x3040...0x30FF, 0x4E00...0x9FA5: traits.insert(.kanaOrIdeograph)
     default: break
     }
@@ -76,8 +87,9 @@ struct ScalarTraits: OptionSet, Sendable {
     case .enclosingMark: .mark
     case .decimalNumber, .letterNumber, .otherNumber: .number
     case .connectorPunctuation, .dashPunctuation, .openPunctuation, .closePunctuation, .initialPunctuation,
-      .finalPunctuation, .otherPunctuation, .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol:
-      .symbol
+      .finalPunctuation, .otherPunctuation:
+      .punctuation
+    case .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol: .sign
     default: []
     }
   }

@@ -62,6 +62,36 @@ extension SplitRules {
       SplitAlternative(lead: .blank, .run(ScalarSet(.symbol)), tail: .run(.lineBreaks, least: 0)),
     ] + whitespace)
 
+  /// That of DeepSeek LLM, V2 and V2.5, with L, Q and I for the letters, symbols and ideographs of `DeepSeekScalars`:
+  ///
+  ///     [\r\n]
+  ///     \s?L+
+  ///     \s?Q+
+  ///     \s+$
+  ///     I+
+  ///     \p{N}+
+  static let deepSeekLLM = SplitRules(
+    [SplitAlternative(.run(.lineBreaks, most: 1))],
+    [SplitAlternative(lead: .whitespace, .run(ScalarSet(.deepSeekLetter)))],
+    [SplitAlternative(lead: .whitespace, .run(ScalarSet(.deepSeekSymbol)))],
+    [SplitAlternative(.spaceAtEnd), SplitAlternative(.run(.whitespace), cuts: false)],
+    [SplitAlternative(.run(ScalarSet(.deepSeekIdeograph)))],
+    [SplitAlternative(.run(.numbers))])
+
+  /// That of DeepSeek Coder and Coder V2:
+  ///
+  ///     [\r\n]
+  ///     \s?\p{L}+
+  ///     \s?\p{P}+
+  ///     I+
+  ///     \p{N}
+  static let deepSeekCoder = SplitRules(
+    [SplitAlternative(.run(.lineBreaks, most: 1))],
+    [SplitAlternative(lead: .whitespace, .run(.letters))],
+    [SplitAlternative(lead: .whitespace, .run(ScalarSet(.punctuation)))],
+    [SplitAlternative(.run(ScalarSet(.deepSeekIdeograph)))],
+    [SplitAlternative(.run(.numbers, most: 1))])
+
   /// `X?A*a+` and `X?A+a*`, possibly with a contraction. The second does without `a*`: had there been such a letter, the
   /// first would have matched.
   private static func casedWords(except: ScalarTraits, contractions: Bool) -> [SplitAlternative] {

@@ -15,11 +15,15 @@ struct SplitAlternative: Sendable {
   let lead: ScalarSet?
   let main: SplitElement
   let tail: SplitElement?
+  /// False for what no expression says, and which stays with what surrounds it: scalars in which none of the
+  /// alternatives before can match any more, so that they need not be looked at again and again.
+  let cuts: Bool
 
-  init(lead: ScalarSet? = nil, _ main: SplitElement, tail: SplitElement? = nil) {
+  init(lead: ScalarSet? = nil, _ main: SplitElement, tail: SplitElement? = nil, cuts: Bool = true) {
     self.lead = lead
     self.main = main
     self.tail = tail
+    self.cuts = cuts
   }
 }
 
@@ -33,6 +37,8 @@ enum SplitElement: Sendable {
   case ending(ScalarSet, ScalarSet)
   /// `\s+(?!\S)`: white space up to the end of the text, or all of a run but the scalar before other text.
   case spaceApart
+  /// `\s+$`: white space up to the end of the text.
+  case spaceAtEnd
   /// `'s|'t|'re|'ve|'m|'ll|'d`, in either case if asked for.
   case contraction(ignoringCase: Bool)
   /// The same in either case, or nothing.
@@ -56,6 +62,10 @@ extension SplitElement {
       while end < limit, text.traits[end].contains(.whitespace) { end += 1 }
       if end < limit { end -= 1 }
       return end > start ? end : nil
+    case .spaceAtEnd:
+      var end = start
+      while end < limit, text.traits[end].contains(.whitespace) { end += 1 }
+      return end == limit ? end : nil
     case .contraction(let ignoringCase):
       return Self.contractionEnd(in: text, from: start, limit: limit, ignoringCase: ignoringCase)
     case .contractionIfAny:

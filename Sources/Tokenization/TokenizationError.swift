@@ -28,11 +28,3 @@ public struct TokenizationError: Error, Sendable, Hashable, CustomStringConverti
   /// The message.
   public var description: String { message }
 }
-
-/// Text of a file as it may stand in a message: quoted, control characters escaped, cut after 60 scalars.
-func quoted(_ text: String) -> String {
-  let scalars = text.unicodeScalars
-  guard let end = scalars.index(scalars.startIndex, offsetBy: 60, limitedBy: scalars.endIndex), end != scalars.endIndex
-  else { return text.debugDescription }
-  return String(scalars[..<end]).debugDescription + "..."
-}

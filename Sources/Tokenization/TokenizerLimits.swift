@@ -9,6 +9,9 @@ enum TokenizerLimits {
   /// UTF-8 bytes of one token of a SentencePiece vocabulary; the longest in use are runs of blanks, of about 100 bytes.
   /// Whatever might be a token is looked up by its text, so that this bounds what a look-up costs.
   static let sentencePieceByteCount = 1024
-  /// UTF-8 bytes of one special token: what is looked for at every position of a text has to be short.
+  /// UTF-8 bytes of one special token; the longest in use have less than 100.
   static let specialTokenByteCount = 1024
+  /// UTF-8 bytes of all special tokens together, which bounds the memory of `SpecialTokenTrie`, about 14 times as much
+  /// for each of two; vocabularies in use have some ten thousand.
+  static let specialTokensByteCount = 1 << 21
 }

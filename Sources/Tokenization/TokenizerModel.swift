@@ -71,16 +71,10 @@ struct TokenEncoding {
   /// Takes the special tokens out of a text and encodes what stands between them.
   mutating func append(_ bytes: [UInt8], special: SpecialTokenTrie) {
     var start = 0
-    var position = 0
-    while position < bytes.count {
-      guard special.canBegin(with: bytes[position]), let match = special.longestMatch(in: bytes, at: position) else {
-        position += 1
-        continue
-      }
-      appendText(bytes[start..<position])
+    for match in special.matches(in: bytes) {
+      appendText(bytes[start..<match.range.lowerBound])
       tokens.append(match.token)
-      position += match.byteCount
-      start = position
+      start = match.range.upperBound
     }
     appendText(bytes[start...])
   }

@@ -169,8 +169,10 @@ import Testing
   }
 
   @Test("what a file says appears in messages without control characters, and cut")
-  func quoting() {
-    #expect(TopologyDecoder.quote("a\u{1B}[31m\n") == "\"a\u{FFFD}[31m\u{FFFD}\"")
-    #expect(TopologyDecoder.quote(String(repeating: "x", count: 500)).count == 85)
+  func quoting() throws {
+    let steering = try #require(decodingError(try sample("\"512MB\"", #""a\u001B[31m\n""#)))
+    #expect(steering.description.contains(#""memory" is "a\u{1B}[31m\n";"#))
+    let long = try #require(decodingError(try sample("\"512MB\"", "\"" + String(repeating: "x", count: 500) + "\"")))
+    #expect(long.description.contains("is \"" + String(repeating: "x", count: 80) + "\"...;"))
   }
 }

@@ -59,6 +59,21 @@ enum Fixture {
     #expect(error?.message.contains("\"\(name)\"") == true && error?.message.contains("supported: qwen3moe") == true)
   }
 
+  @Test("text of a file stands escaped and cut in messages, and of a value of another kind only what it is")
+  func fileTexts() throws {
+    var family = TinyModel()
+    family.architecture = .string("\u{1B}[2J" + String(repeating: "x", count: 1000))
+    let unknown = #expect(throws: ModelSpecError.self) { try family.spec() }
+    #expect(unknown?.message.contains(#""\u{1B}[2Jxxx"#) == true && (unknown?.message.utf8.count ?? .max) < 400)
+    var scaling = TinyModel()
+    scaling.keys["rope.scaling.type"] = .string("\u{9B}31m\u{202E}")
+    let type = #expect(throws: ModelSpecError.self) { try scaling.spec() }
+    #expect(type?.message.contains(#"is "\u{9B}31m\u{202E}", which is not supported"#) == true)
+    scaling.keys["rope.scaling.type"] = .array(.strings(Array(repeating: "\u{1B}", count: 1000)))
+    let kind = #expect(throws: ModelSpecError.self) { try scaling.spec() }
+    #expect(kind?.message.contains("holds an array of 1000 strings; it must be a string") == true)
+  }
+
   @Test("a file without a family, or with a number for it, is refused", arguments: [nil, GGUFValue.uint(3)])
   func noFamily(value: GGUFValue?) throws {
     var file = TinyModel()

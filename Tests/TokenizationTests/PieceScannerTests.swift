@@ -78,7 +78,51 @@ struct PieceScannerTests {
     #expect(pieces("\u{0}\u{0}a\u{0}!", .deepSeekV3) == ["\u{0}", "\u{0}a", "\u{0}", "!"])
   }
 
-  /// The expressions of the models' tokenizer.json, one for each stage.
+  @Test("what the rules of DeepSeek before V3 cut differently")
+  func olderDeepSeek() {
+    // Symbols reach across the letters of ASCII, and so cut them from others.
+    #expect(pieces("naïve don't", .deepSeekLLM) == ["na", "ï", "ve", " don", "'", "t"])
+    #expect(pieces("a  b\n\n  c", .deepSeekLLM) == ["a", " ", " b", "\n", "\n", " ", " c"])
+    #expect(pieces("日本 12  ", .deepSeekLLM) == ["日本", " ", "12", "  "])
+    #expect(pieces("  日\u{20}  ", .deepSeekLLM) == ["  ", "日", "   "])
+    #expect(pieces("é+1 ½!", .deepSeekLLM) == ["é", "+", "1", " ", "½", "!"])
+    #expect(pieces("naïve don't", .deepSeekCoder) == ["naïve", " don", "'", "t"])
+    #expect(pieces("a+b 12 !?", .deepSeekCoder) == ["a", "+", "b", " ", "1", "2", " !?"])
+    #expect(pieces("\t\tx\r\n", .deepSeekCoder) == ["\t", "\tx", "\r", "\n"])
+  }
+
+  @Test("scalars that the expressions of DeepSeek list are those of the traits, one by one")
+  func deepSeekScalars() throws {
+    let lists: [(String, ScalarTraits)] = [
+      (Self.deepSeekLetters, .deepSeekLetter), (Self.deepSeekSymbols, .deepSeekSymbol),
+      (Self.deepSeekIdeographs, .deepSeekIdeograph),
+    ]
+    let scalars = (UInt32(1)..<0x20000).compactMap { Unicode.Scalar($0) }
+    for (list, trait) in lists {
+      // One piece for every scalar, since the expression takes one at a time.
+      let expression = try NSRegularExpression(pattern: "[" + list + "]")
+      var text = String.UnicodeScalarView()
+      text.append(contentsOf: scalars)
+      let whole = String(text) as NSString
+      let found = expression.matches(in: String(text), range: NSRange(location: 0, length: whole.length))
+        .flatMap { whole.substring(with: $0.range).unicodeScalars }
+      #expect(found.count > 100)
+      #expect(found == scalars.filter { ScalarTraits.of($0).contains(trait) })
+    }
+  }
+
+  /// Runs that a rule that looks again and again would need minutes for.
+  @Test("a long run of one kind is cut, with something else behind it", arguments: PreTokenizer.all.map { $0.names[0] })
+  func longRuns(name: String) throws {
+    let rules = try PreTokenizer.named(name).rules
+    for unit in [" ", "\n", "a", "é", "!", "日", "1", "\u{301}", "\u{3000}", " 日", "\u{1}"] {
+      let text = String(repeating: unit, count: (1 << 17) / unit.utf8.count)
+      for end in ["", "日", "🚀 "] { #expect(pieces(text + end, rules).joined() == text + end) }
+    }
+  }
+
+  /// The expressions of the models' tokenizer.json, one for each stage; those of DeepSeek before V3, Solar and GPT-2 as
+  /// llama.cpp states them, for lack of goldens.
   static let expressions: [String: [String]] = [
     "qwen2": [#"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"# + rest],
     "llama-bpe": [#"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"# + rest],
@@ -100,8 +144,25 @@ struct PieceScannerTests {
     "tekken": [
       cased(upper: upper, lower: lower, "") + #"|\p{N}|"# + rest.replacing(#"[\r\n]*"#, with: #"[\r\n/]*"#)
     ],
-    "olmo": [#"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#],
+    "deepseek-llm": [
+      #"[\r\n]"#, #"\s?["# + deepSeekLetters + "]+", #"\s?["# + deepSeekSymbols + "]+", #"\s+$"#,
+      "[" + deepSeekIdeographs + "]+", #"\p{N}+"#,
+    ],
+    "deepseek-coder": [
+      #"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#, "[" + deepSeekIdeographs + "]+", #"\p{N}"#,
+    ],
+    "solar-open": [#"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"# + rest],
+    "olmo": [gpt2],
+    "gpt-2": [gpt2],
   ]
+
+  private static let gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+  private static let deepSeekLetters =
+    "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-"
+    + "ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-"
+    + "ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃"
+  private static let deepSeekSymbols = "!-/:-~！-／：-～‘-‟\u{3000}-。"
+  private static let deepSeekIdeographs = "一-龥ࠀ-一가-\u{D7FF}"
 
   private static let rest = #" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
   private static let upper = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#

@@ -41,7 +41,8 @@ struct SplitMix: RandomNumberGenerator {
       ["\u{AC00}", "\u{1100}", "\u{1161}"], ["!", "\"", ".", "-", "_"], ["/"], ["+", "$", "^", "`", "\u{20AC}"],
       ["\u{AB}", "\u{2014}", "\u{3001}"], ["\u{1F680}", "\u{1F3FD}", "\u{2705}"],
       ["\u{200D}", "\u{FE0F}", "\u{200B}"], ["\0", "\u{1}", "\u{E000}", "\u{FFFE}", "\u{3040}"],
-      ["\u{9FA6}", "\u{9FA5}"],
+      ["\u{9FA6}", "\u{9FA5}"], ["\u{1BB}", "\u{294}", "\u{10D0}", "\u{2D00}", "\u{A790}"],
+      ["\u{2018}", "\u{201F}", "\u{FF01}", "\u{FF21}", "\u{FF5E}"], ["\u{7FF}", "\u{800}", "\u{D7A3}", "\u{A000}"],
     ]
     var scalars = String.UnicodeScalarView()
     while scalars.count < scalarCount {

@@ -127,6 +127,25 @@ struct TokenizerDefinitionTests {
       $0.kinds?[258] = 3
     }
     #expect(special?.code == .limitExceeded)
+    #expect(special?.description.contains("tokens[258] is a special token of 1025 bytes") == true)
+  }
+
+  @Test("special tokens that are too long together are refused, as many of the ordinary kind are not")
+  func specialTokensTogether() {
+    func error(_ kind: Int) -> TokenizationError? {
+      self.error {
+        let filler = String(repeating: "x", count: TokenizerLimits.specialTokenByteCount - 4)
+        let count = TokenizerLimits.specialTokensByteCount / TokenizerLimits.specialTokenByteCount + 1
+        let first = $0.tokens.count
+        $0.tokens += (0..<count).map { filler + String($0 + 1000) }
+        $0.kinds = $0.tokens.indices.map { $0 < first ? 1 : kind }
+      }
+    }
+    #expect(error(1) == nil)
+    for kind in [3, 4] {
+      #expect(error(kind)?.code == .limitExceeded)
+      #expect(error(kind)?.description.contains("tokenizer.ggml.tokens") == true)
+    }
   }
 }
 

@@ -91,7 +91,7 @@ struct TokenizerTests {
     #expect(tokenizer.decode([256, 257, 258, 0xE6, 0x97]) == "日\u{FFFD}")
   }
 
-  @Test("a megabyte of beginnings of a special token is encoded and comes back")
+  @Test("a megabyte of beginnings of special tokens is encoded and comes back, however deep and wide these are")
   func almostSpecial() throws {
     let special = String(repeating: "<", count: 1000) + "!"
     let tokenizer = try Tokenizer(.bytes([special]).marking(last: 1, as: .control))
@@ -99,5 +99,25 @@ struct TokenizerTests {
     let tokens = tokenizer.encode(text)
     #expect(tokens.count == (1 << 20) - 1000 + 1)
     #expect(tokens.last == 256)
+  }
+
+  /// A search that tries every position, or that walks from sibling to sibling, takes some 1e10 steps for these.
+  @Test("a megabyte of one letter is encoded at once by tokens of that letter with all others in front and behind")
+  func almostSpecialEverywhere() throws {
+    let others = (1..<128).filter { $0 != 97 }.map { String(Unicode.Scalar(UInt8($0))) }
+    func letters(_ count: Int) -> String { String(repeating: "a", count: count) }
+    // Deep in both directions: ends of a word of 1024 bytes, and its beginnings.
+    let deep = ["b" + letters(1023), letters(1023) + "b"]
+    let wide = others.flatMap { other in [1, 2, 60, 999].flatMap { [other + letters($0), letters($0) + other] } }
+    var definition = TokenizerDefinition.bytes(deep + wide).marking(last: deep.count + wide.count, as: .control)
+    let megabyte = letters(1 << 20)
+    #expect(try Tokenizer(definition).encode(megabyte) == Array(repeating: 97, count: 1 << 20))
+    let ended = try Tokenizer(definition).encode(megabyte + "b")
+    #expect(ended == Array(repeating: 97, count: (1 << 20) - 1023) + [257])
+    // Pairs of the letter are tokens themselves, so that a longer one may begin at each but does not.
+    definition = TokenizerDefinition.bytes(deep + wide + ["aa"]).marking(
+      last: deep.count + wide.count + 1, as: .control)
+    let pair = TokenID(UInt32(definition.tokens.count - 1))
+    #expect(try Tokenizer(definition).encode(megabyte) == Array(repeating: pair, count: 1 << 19))
   }
 }
