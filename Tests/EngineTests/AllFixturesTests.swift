@@ -15,6 +15,9 @@ import Testing
   private static let names =
     (try? root.map { try FileManager.default.contentsOfDirectory(atPath: $0.path).sorted() }) ?? []
 
+  @Test("the folder that SHOAL_FIXTURES names has models", .enabled(if: root != nil))
+  func folder() { #expect(!Self.names.isEmpty, "\(Self.root?.path ?? "")") }
+
   @Test("each file gives its golden logits and greedy tokens", .enabled(if: root != nil), arguments: names)
   func files(name: String) throws {
     let golden = try GoldenModel(name, in: try #require(Self.root))
@@ -39,17 +42,20 @@ import Testing
     let distances = golden.quantized[type]?.native_vs_deq.max_abs_by_prompt ?? golden.prompts.map { _ in 0 }
     let vocabulary = model.spec.hyperparameters.vocabularySize
     var (differences, divergence, positions): ([Float], Double, Int) = ([], 0, 0)
-    var (equal, steps, same) = (0, 0, 0)
+    var (equal, steps, same, moved) = (0, 0, 0, 0)
     for (index, prompt) in golden.prompts.enumerated() {
       let result = run.results[index]
       let tolerance = isFloat ? (type == "F16" ? 1e-3 : 2e-3) : 2 * distances[index]
       let logits = try model.logits(prompt, last: result.positions.count)
       let difference = Self.largest(logits, golden.logits(result, vocabulary: vocabulary))
       differences.append(difference)
-      // Where the rounding of activations changes a choice of experts, logits move by more; what they say may not.
-      #expect(
-        difference < tolerance || (!isFloat && Self.divergence(result, golden, logits) < 5e-3),
-        "\(name)-\(type), prompt \(index): off by \(difference)")
+      if difference >= tolerance {
+        // The rounding of activations may change a choice of experts; then logits move by more, what they say does not.
+        moved += 1
+        #expect(
+          !isFloat && moved == 1 && Self.divergence(result, golden, logits) < 5e-3,
+          "\(name)-\(type), prompt \(index): off by \(difference)")
+      }
       positions += result.positions.count
       divergence += Self.divergence(unquantized.results[index], golden, logits) * Double(result.positions.count)
       let tokens = try model.generate(prompt, count: result.greedy.count, sampling: .greedy).map(\.rawValue)

@@ -9,7 +9,9 @@ import Testing
 @Suite struct LogitsGoldenTests {
   @Test(
     "F16 weights, float32 activations and KV: the reference's logits within 1e-3, its greedy tokens",
-    arguments: ["qwen3moe-s", "llama-s", "ministral3-s", "qwen2moe-s", "olmoe-s", "glm4moe-s", "kimi2-s"])
+    arguments: [
+      "qwen3moe-s", "llama-s", "ministral3-s", "qwen2moe-s", "olmoe-s", "glm4moe-s", "kimi2-s", "deepseek3-s",
+    ])
   func unquantized(name: String) throws {
     let golden = try GoldenModel(name)
     let model = try LocalModel(golden.path("F16"), kernels: Kernels.select(), kv: .f32)

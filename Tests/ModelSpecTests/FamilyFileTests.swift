@@ -146,6 +146,86 @@ import Testing
     #expect(routing.groupCount == 3 && routing.groupsUsed == 2)
   }
 
+  @Test(
+    "a tensor that the family does not have is refused by name: without it the answers would be wrong", arguments: all)
+  func unknownTensor(name: String) throws {
+    for tensor in ["blk.1.ffn_gate.scale", "blk.0.attn_q.lora", "rope_factors_long.weight"] {
+      var file = try file(name)
+      file.tensors[tensor] = TinyModel.Tensor(type: .f32, dimensions: [32])
+      let error = try file.refusal()
+      #expect(error?.code == .unknownTensor && error?.message.contains(tensor) == true, "\(tensor)")
+    }
+    // Layers that predict further tokens may hold anything.
+    var file = try file(name)
+    file.tensors["blk.3.nextn.eh_proj.weight"] = TinyModel.Tensor(type: .f32, dimensions: [32])
+    #expect(try file.refusal() == nil)
+  }
+
+  @Test(
+    "experts stored one by one, or gate and up in one, are refused with what to do",
+    arguments: ["ffn_gate.0", "ffn_gate_up_exps"])
+  func otherExperts(name: String) throws {
+    var file = try file("llama")
+    for layer in 1..<3 {
+      file.tensors["blk.\(layer).ffn_gate_exps.weight"] = nil
+      file.tensors["blk.\(layer).\(name).weight"] = TinyModel.Tensor(type: .f32, dimensions: [32, 24])
+    }
+    let error = try file.refusal()
+    #expect(error?.code == .missingTensor && error?.message.contains("blk.1.\(name).weight") == true)
+    #expect(error?.message.contains("convert it again") == true)
+  }
+
+  @Test("a stack with a dimension too many is refused")
+  func fourDimensions() throws {
+    var file = try file("olmoe")
+    file.tensors["blk.1.ffn_up_exps.weight"]?.dimensions.append(1)
+    #expect(try file.refusal()?.code == .badShape)
+  }
+
+  @Test("where a file names no gating, a selection bias means the sigmoid")
+  func gatingBySelectionBias() throws {
+    var file = try file("deepseek2")
+    #expect(try file.spec().hyperparameters.routing.gating == .sigmoid)
+    for layer in 1..<3 { file.tensors["blk.\(layer).exp_probs_b.bias"] = nil }
+    #expect(try file.spec().hyperparameters.routing.gating == .softmax)
+    file.keys["expert_gating_func"] = .uint(2)
+    #expect(try file.spec().hyperparameters.routing.gating == .sigmoid)
+  }
+
+  @Test("older files of gated shared experts state one width: the shared expert's")
+  func oneWidth() throws {
+    var file = try file("qwen2moe")
+    for key in ["expert_feed_forward_length", "expert_shared_count"] { file.keys[key] = nil }
+    file.keys["feed_forward_length"] = .uint(48)
+    let model = try Hyperparameters(file.family, file: file.file())
+    #expect(model.sharedWidth == 48 && model.expertWidth == 24)
+  }
+
+  @Test("a factor of 0 stands for none, and none for no scaling")
+  func noFactor() throws {
+    var file = try file("llama")
+    file.keys["rope.scaling.factor"] = .float(0)
+    #expect(try file.spec().hyperparameters.ropeScaling == .none)
+    file.keys["rope.scaling.factor"] = .float(-7)
+    file.keys["rope.scaling.type"] = .string("none")
+    #expect(try file.spec().hyperparameters.ropeScaling == .none)
+    file.keys["rope.scaling.factor"] = .float(0.5)
+    file.keys["rope.scaling.type"] = .string("linear")
+    #expect(try file.spec().hyperparameters.ropeScaling == .linear(factor: 0.5))
+  }
+
+  @Test("the length of attention temperature's steps is the file's, else that of the original context")
+  func temperature() throws {
+    var file = try file("deepseek2")
+    #expect(try file.spec().hyperparameters.temperature == nil)
+    file.keys["attention.temperature_scale"] = .float(0.5)
+    #expect(try file.spec().hyperparameters.temperature?.length == 128)
+    file.keys["rope.scaling.original_context_length"] = .uint(64)
+    #expect(try file.spec().hyperparameters.temperature?.length == 64)
+    file.keys["attention.temperature_length"] = .uint(16)
+    #expect(try file.spec().hyperparameters.temperature?.length == 16)
+  }
+
   @Test("head sizes that do not divide the hidden size must be said")
   func undividedHeads() throws {
     var file = try file("llama")

@@ -47,7 +47,7 @@ import Testing
     ("rope.freq_base", .float(.nan)), ("rope.freq_base", .float(0)), ("rope.dimension_count", .uint(7)),
     ("rope.dimension_count", .uint(18)), ("rope.dimension_count", .uint(0)),
     ("rope.scaling.type", .string("longrope")), ("rope.scaling.type", .uint(1)),
-    ("rope.scaling.factor", .float(0)), ("rope.scaling.factor", .float(.nan)), ("rope.scaling.factor", .string("4")),
+    ("rope.scaling.factor", .float(-1)), ("rope.scaling.factor", .float(.nan)), ("rope.scaling.factor", .string("4")),
     ("rope.scaling.attn_factor", .float(.infinity)), ("expert_gating_func", .uint(4)),
     ("expert_weights_scale", .float(.nan)), ("expert_weights_norm", .uint(1)), ("expert_group_count", .uint(3)),
     ("nextn_predict_layers", .uint(2)), ("leading_dense_block_count", .uint(3)),

@@ -38,6 +38,22 @@ import Testing
     #expect(spec.layout(of: .trunk(0))?.parts.contains { $0.role == .query } == true)
   }
 
+  @Test(
+    "DeepSeek's files state a tenth of YaRN's multiplier; where it is not 1, cosines and sines have it too",
+    arguments: [(0.1, 1.0, 1.0), (0.0707, 0.707, 0.707), (nil, 0.0, 1.0)] as [(Double?, Double, Double)])
+  func yarn(stated: Double?, multiplier: Double, rotary: Double) throws {
+    var file = try file()
+    file.keys["rope.scaling.type"] = .string("yarn")
+    file.keys["rope.scaling.factor"] = .float(40)
+    file.keys["rope.scaling.yarn_log_multiplier"] = stated.map { .float($0) }
+    guard case .yarn(let yarn) = try file.spec().hyperparameters.ropeScaling else {
+      Issue.record("no YaRN")
+      return
+    }
+    #expect(abs(yarn.logMultiplier - multiplier) < 1e-6 && abs(yarn.rotaryMultiplier - rotary) < 1e-6)
+    #expect(multiplier != 1 || yarn.logMultiplier == 1, "what was 1 is 1 again")
+  }
+
   @Test("a file with the unsplit projection is refused with the advice to convert it again")
   func unsplit() throws {
     var file = try file()

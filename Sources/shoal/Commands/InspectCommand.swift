@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import GGUF
-import Kernels
 import ModelSpec
 
 /// What a model file holds.
@@ -18,7 +17,6 @@ struct InspectCommand: ParsableCommand {
     try withExitStatus {
       let file = try GGUFFile.open(file)
       let spec = try ModelSpec(file: file)
-      try spec.requireTypes(Kernels.supportedTypes)
       let report = ModelReport(spec)
       guard json else { return try Console.write(report.text) }
       let encoder = JSONEncoder()

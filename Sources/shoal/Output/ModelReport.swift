@@ -1,5 +1,6 @@
 import Cluster
 import GGUF
+import Kernels
 import ModelSpec
 import Tensors
 import Tokenization
@@ -48,6 +49,8 @@ struct ModelReport: Encodable {
   let tokenizer: String
   let chat_template: Bool
   let files: Int
+  /// Why this version cannot run it; nil when it can.
+  let problem: String?
 
   init(_ spec: ModelSpec) {
     let inventory = ModelInventory(spec)
@@ -73,6 +76,7 @@ struct ModelReport: Encodable {
     tokenizer = Self.tokenizer(spec.file.metadata)
     chat_template = (try? spec.file.metadata.string("tokenizer.chat_template")) != nil
     files = spec.file.headers.count
+    problem = Self.problem(spec)
   }
 
   private static func tokenizer(_ metadata: GGUFMetadata) -> String {
@@ -83,6 +87,15 @@ struct ModelReport: Encodable {
     }
   }
 
+  private static func problem(_ spec: ModelSpec) -> String? {
+    do {
+      try spec.requireTypes(Kernels.supportedTypes)
+      return nil
+    } catch {
+      return error.message
+    }
+  }
+
   /// A line for each fact.
   var text: String {
     func size(_ bytes: Int) -> String { ByteCountText.describe(bytes) }
@@ -90,7 +103,7 @@ struct ModelReport: Encodable {
     let experts =
       experts > 0 ? "\(experts) in \(layers_with_experts) of \(layers) layers, \(experts_per_token) chosen" : "none"
     let types = types.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { "\($0.key) x\($0.value)" }
-    let rows = [
+    var rows = [
       ("family", family + (name.map { ", \"\($0)\"" } ?? "")),
       ("parameters", "\(Self.describe(parameters.total)), of which a token uses \(Self.describe(parameters.active))"),
       ("layers", "\(layers), hidden size \(hidden_size)"),
@@ -104,6 +117,7 @@ struct ModelReport: Encodable {
       ("context", "\(context) tokens"), ("tokenizer", tokenizer),
       ("chat template", chat_template ? "yes" : "no"), ("tensors", types.joined(separator: ", ")),
     ]
+    if let problem { rows.append(("cannot be run", problem)) }
     let width = rows.map(\.0.count).max() ?? 0
     return rows.map { $0 + String(repeating: " ", count: width + 2 - $0.count) + $1 + "\n" }.joined()
   }

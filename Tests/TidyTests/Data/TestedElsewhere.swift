@@ -111,6 +111,7 @@ enum TestedElsewhere {
         "AnswerPrinter", "ClusterPlan", "ClusterStarter", "Console", "GenerateCommand", "JobRunner", "LoadedModel",
         "RawOutput", "RunningCluster", "SamplingOptions", "Shoal", "StatusPrinter", "TopologyCluster",
       ],
+      "InspectTests": ["InspectCommand", "ModelReport"],
       "OneAnswerTests": ["InProcessCluster", "LogitsCommand"],
       "PerplexityTests": ["PerplexityCommand"],
       "ServeTests": [
