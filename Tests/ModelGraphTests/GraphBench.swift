@@ -28,10 +28,10 @@ final class GraphBench {
 
   deinit { table.deallocate() }
 
-  /// Puts a prompt before the first layer.
-  func begin(_ tokens: [TokenID]) throws {
+  /// Puts a prompt, or a part of one from `position` on, before the first layer.
+  func begin(_ tokens: [TokenID], position: Int = 0) throws {
     pass.reset(layer: 0)
-    pass.append(position: 0, count: tokens.count, table: KVBlockTable(blocks: UnsafePointer(table)))
+    pass.append(position: position, count: tokens.count, table: KVBlockTable(blocks: UnsafePointer(table)))
     try forward.embed(tokens, into: pass, row: 0)
     try forward.begin(pass)
   }

@@ -4,8 +4,9 @@ import ModelGraph
 import ModelSpec
 import Tensors
 
-/// A qwen3moe model of two layers with float32 weights drawn from a seed: written as a file, and at hand as numbers.
-/// Value heads are smaller than key heads, and only a part of a head is rotated, so that sizes cannot be mixed up.
+/// A model of two layers with float32 weights drawn from a seed: written as a file, and at hand as numbers. Unless said
+/// otherwise it is a qwen3moe; value heads are smaller than key heads, and only a part of a head is rotated, so that
+/// sizes cannot be mixed up.
 final class TinyModel {
   /// Values by tensor name, without `.weight`.
   let values: [String: [Float]]
@@ -13,7 +14,7 @@ final class TinyModel {
   let shard: Shard
   private let arena = WeightArena()
 
-  static let shapes: [(name: String, dimensions: [Int])] =
+  private static let shapes: [(name: String, dimensions: [Int])] =
     [("token_embd", [32, 40]), ("output_norm", [32]), ("output", [32, 40])]
     + (0..<2).flatMap { layer in
       [
@@ -25,30 +26,44 @@ final class TinyModel {
     }
 
   /// - Parameters:
-  ///   - edit: may change a tensor's values before they are written.
   ///   - more: keys beside those that every file has.
-  init(
+  ///   - edit: may change a tensor's values before they are written.
+  convenience init(
     seed: UInt64 = 1, keys more: [String: GGUFValue] = [:],
     edit: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }
   ) throws {
-    var writer = GGUFWriter()
-    try writer.set("general.architecture", .string("qwen3moe"))
-    let keys: [(String, UInt64)] = [
-      ("block_count", 2), ("embedding_length", 32), ("attention.head_count", 4), ("attention.head_count_kv", 2),
-      ("attention.key_length", 16), ("attention.value_length", 8), ("expert_count", 6), ("expert_used_count", 3),
-      ("expert_feed_forward_length", 24), ("context_length", 128), ("rope.dimension_count", 12),
+    let keys: [String: GGUFValue] = [
+      "block_count": .uint(2), "embedding_length": .uint(32), "attention.head_count": .uint(4),
+      "attention.head_count_kv": .uint(2), "attention.key_length": .uint(16), "attention.value_length": .uint(8),
+      "expert_count": .uint(6), "expert_used_count": .uint(3), "expert_feed_forward_length": .uint(24),
+      "context_length": .uint(128), "rope.dimension_count": .uint(12),
+      "attention.layer_norm_rms_epsilon": .float(1e-5), "rope.freq_base": .float(500),
     ]
-    for (key, value) in keys { try writer.set("qwen3moe." + key, .uint(value)) }
-    try writer.set("qwen3moe.attention.layer_norm_rms_epsilon", .float(1e-5))
-    try writer.set("qwen3moe.rope.freq_base", .float(500))
-    for (key, value) in more { try writer.set("qwen3moe." + key, value) }
+    try self.init(
+      family: "qwen3moe", shapes: Self.shapes, seed: seed, keys: keys.merging(more) { $1 }, edit: edit)
+  }
+
+  /// - Parameters:
+  ///   - shapes: of all tensors, by their names without `.weight`; biases have `.bias`.
+  ///   - keys: by their names without the family's.
+  init(
+    family: String, shapes: [(name: String, dimensions: [Int])], seed: UInt64, keys: [String: GGUFValue],
+    edit: (_ name: String, _ values: inout [Float]) -> Void = { _, _ in }
+  ) throws {
+    var writer = GGUFWriter()
+    try writer.set("general.architecture", .string(family))
+    for (key, value) in keys { try writer.set("\(family).\(key)", value) }
     var state = seed
     var all: [String: [Float]] = [:]
-    for (name, dimensions) in Self.shapes {
-      var values = (0..<dimensions.reduce(1, *)).map { _ in Self.draw(&state) + (dimensions.count == 1 ? 1 : 0) }
+    for (name, dimensions) in shapes {
+      let isBias = name.hasSuffix(".bias")
+      // Vectors are norms else, which are about 1.
+      let middle: Float = dimensions.count == 1 && !isBias ? 1 : 0
+      var values = (0..<dimensions.reduce(1, *)).map { _ in Self.draw(&state) + middle }
       edit(name, &values)
       all[name] = values
-      try writer.add(name + ".weight", .f32, dimensions: dimensions, bytes: values.withUnsafeBytes { Array($0) })
+      try writer.add(
+        isBias ? name : name + ".weight", .f32, dimensions: dimensions, bytes: values.withUnsafeBytes { Array($0) })
     }
     values = all
     let path = NSTemporaryDirectory() + "shoal-graph-\(UUID().uuidString).gguf"
