@@ -75,8 +75,9 @@ final class TeamState: @unchecked Sendable {
     var seen: UInt64 = 0
     while true {
       wait(helpersPark) { epoch.value.load(ordering: .sequentiallyConsistent) != seen }
-      if stopped.load(ordering: .acquiring) { return }
+      // In this order: a stop that the epoch tells of is seen; one that comes later changes the epoch again.
       seen = epoch.value.load(ordering: .acquiring)
+      if stopped.load(ordering: .acquiring) { return }
       let done = work(member: member)
       if done > 0 {
         completed.value.wrappingAdd(done, ordering: .sequentiallyConsistent)
