@@ -18,10 +18,9 @@ public enum RotaryScaling: Sendable, Hashable {
       self = .none
       return
     }
-    // The key that older files have; 0 stands for no factor.
-    let oldFactor = try keys.floatIfPresent("rope.scale_linear", in: 0...1e6)
-    let found = try keys.floatIfPresent("rope.scaling.factor", in: 0...1e6) ?? oldFactor
-    let factor = found == 0 ? nil : found
+    // The first is the key that older files have.
+    let oldFactor = try Self.factor(keys, "rope.scale_linear")
+    let factor = try Self.factor(keys, "rope.scaling.factor") ?? oldFactor
     switch type ?? (factor == nil ? "none" : "linear") {
     case "none": self = .none
     case "linear": self = .linear(factor: factor ?? 1)
@@ -34,6 +33,13 @@ public enum RotaryScaling: Sendable, Hashable {
         "the key \(keys.family).rope.scaling.type is \(quoted(other)), which is not supported; supported: none, linear, yarn"
       )
     }
+  }
+
+  /// - Returns: nil also for 0, which writers put where there is none.
+  private static func factor(_ keys: KeyReader, _ key: String) throws(ModelSpecError) -> Double? {
+    guard let factor = try keys.floatIfPresent(key, in: 0...1e6), factor > 0 else { return nil }
+    try keys.require(factor >= 1e-3, key, "is \(factor), below 0.001")
+    return factor
   }
 }
 
