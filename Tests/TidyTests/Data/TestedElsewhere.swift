@@ -47,7 +47,7 @@ enum TestedElsewhere {
     ],
     "ModelSpec": [
       "FamilyFileTests": [
-        "FeedForwardWidths", "KeyReader", "Routing", "TensorInventory",
+        "FeedForwardWidths", "KeyReader", "RotaryScaling", "Routing", "TensorInventory",
       ],
       "ModelSpecTests": ["TensorRole"],
       "PieceLoaderTests": ["PieceLayout"],
