@@ -65,9 +65,10 @@ extension CommandLineTests {
             try cluster.show().placement?.nodes.contains(name) == false
           }
           let shown = try cluster.show()
-          // Where a replica answers instead, the placement stays the same.
+          // Where a replica answers instead, the placement may stay the same: it does unless a host says first that its
+          // connection is gone (`CoordinatorRecoveryTests` have both, one by one).
           let isReplaced = text.stages == Self.replicas.stages && name == "sound"
-          #expect(isReplaced ? shown.epoch == epoch : shown.epoch > epoch, "\(name)")
+          #expect(isReplaced ? shown.epoch >= epoch : shown.epoch > epoch, "\(name): \(epoch), \(shown.epoch)")
           #expect(shown.nodes[name]?.connected == false && shown.state == "preparing")
           #expect(shown.message.contains(name), "\(shown.message)")
           #expect(try cluster.jobs().contains { $0.state == "running" })
