@@ -103,7 +103,7 @@ extension Forward {
   private func multiplyGathered(
     _ matrix: WeightMatrix, rows: Range<Int>, first: Int, count: Int, into target: UnsafeMutablePointer<Float>
   ) {
-    guard let form = matrix.type.activationForm else { preconditionFailure("unchecked type") }
+    let form = form(of: matrix)
     let stride = form.rowStride(elements: model.hiddenSize)
     kernels.multiply(
       matrix, rows: rows, activations: expertBlock.gathered[Int(form.rawValue)].base + first * stride,
@@ -117,7 +117,7 @@ extension Forward {
   ) throws(ModelGraphError) {
     let block = expertBlock
     let weights = try shard.expert(Int(block.active[0]), of: rows.layer)
-    guard let form = weights.matrices.down.type.activationForm else { preconditionFailure("unchecked type") }
+    let form = form(of: weights.matrices.down)
     let activations = block.innerActivations[Int(form.rawValue)].base
     guard prepare(form, block.inner, width: model.expertWidth, rows: rows.choiceCount, into: activations) else {
       throw ModelGraphError.notFinite("an expert", layer: rows.layer)
