@@ -6,12 +6,17 @@
 #include "quant_avx512.h"
 #include "quant_k_scales.h"
 
-/// A block of each of 16 weight rows, side by side; lane r is row r.
+/// The factors of a block of each of 16 weight rows; lane r is row r.
 typedef struct {
-  __m512i codes[64];      // 4 codes a lane
   __m512i sub_scales[16]; // int32
   __m512i sum_factors[8]; // two int16: minimums, or else sub-scales, of the sums of 16 activations 2 i and 2 i + 1
   __m512 scale, minimum;
+} panel_factors;
+
+/// A block of each of 16 weight rows, side by side; lane r is row r.
+typedef struct {
+  __m512i codes[64]; // 4 codes a lane
+  panel_factors factors;
 } panel;
 
 /// What a type of block must provide.
@@ -173,17 +178,28 @@ INLINE void lay(const k_type *type, const uint8_t *const blocks[16], panel *pane
   for (int i = 0; i < 16; i++) transpose_16_bytes(rows, (size_t)(16 * i), panel->codes + 4 * i);
   transpose_pairs(sub_scales, pairs);
   if (type->sub_block == 32) {
-    UNROLL for (int j = 0; j < 8; j++) panel->sub_scales[j] = _mm512_srai_epi32(pairs[j], 16);
+    UNROLL for (int j = 0; j < 8; j++) panel->factors.sub_scales[j] = _mm512_srai_epi32(pairs[j], 16);
   } else {
     UNROLL for (int j = 0; j < 8; j++) {
-      panel->sub_scales[2 * j] = _mm512_srai_epi32(_mm512_slli_epi32(pairs[j], 16), 16);
-      panel->sub_scales[2 * j + 1] = _mm512_srai_epi32(pairs[j], 16);
+      panel->factors.sub_scales[2 * j] = _mm512_srai_epi32(_mm512_slli_epi32(pairs[j], 16), 16);
+      panel->factors.sub_scales[2 * j + 1] = _mm512_srai_epi32(pairs[j], 16);
     }
   }
-  transpose_pairs(type->minimums ? minimums : sub_scales, panel->sum_factors);
+  transpose_pairs(type->minimums ? minimums : sub_scales, panel->factors.sum_factors);
   const __m512i both = load_512(factors);
-  panel->scale = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both));
-  panel->minimum = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
+  panel->factors.scale = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(both));
+  panel->factors.minimum = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(both, 16)));
+}
+
+/// Adds the floats of a block to those of the blocks before: of `total`, the integers of the codes, and `sums`, those of
+/// the sum factors.
+INLINE __m512 add_floats(const k_type *type, const panel_factors *factors, __m512i total, __m512i sums,
+                         float activation_scale, __m512 sum) {
+  const __m512 activation_scales = _mm512_set1_ps(activation_scale);
+  if (type->offset) total = _mm512_sub_epi32(total, _mm512_mullo_epi32(sums, _mm512_set1_epi32(type->offset)));
+  sum = _mm512_fmadd_ps(_mm512_mul_ps(factors->scale, activation_scales), _mm512_cvtepi32_ps(total), sum);
+  if (!type->minimums) return sum;
+  return _mm512_fnmadd_ps(_mm512_mul_ps(factors->minimum, activation_scales), _mm512_cvtepi32_ps(sums), sum);
 }
 
 /// Adds block `b` of the panel's rows times `count` activation rows from `a` on to the output.
@@ -208,22 +224,17 @@ INLINE void add_panel(const k_type *type, const product *p, const panel *panel, 
       }
     }
     UNROLL for (int i = 0; i < count; i++)
-      totals[i] = _mm512_add_epi32(totals[i], _mm512_mullo_epi32(dots[i], panel->sub_scales[j]));
+      totals[i] = _mm512_add_epi32(totals[i], _mm512_mullo_epi32(dots[i], panel->factors.sub_scales[j]));
   }
   UNROLL for (int j = 0; j < 8; j++) {
     UNROLL for (int i = 0; i < count; i++)
-      sums[i] = _mm512_dpwssd_epi32(sums[i], panel->sum_factors[j], broadcast_32(activations[i].sums + 16 * b + 2 * j));
+      sums[i] = _mm512_dpwssd_epi32(sums[i], panel->factors.sum_factors[j], broadcast_32(activations[i].sums + 16 * b + 2 * j));
   }
   UNROLL for (int i = 0; i < count; i++) {
     float *output = p->output + (a + (size_t)i) * p->output_stride + first;
-    const __m512 activation_scale = _mm512_set1_ps(activations[i].scales[b]);
-    __m512 sum = b == 0 ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, output);
-    if (type->offset)
-      totals[i] = _mm512_sub_epi32(totals[i], _mm512_mullo_epi32(sums[i], _mm512_set1_epi32(type->offset)));
-    sum = _mm512_fmadd_ps(_mm512_mul_ps(panel->scale, activation_scale), _mm512_cvtepi32_ps(totals[i]), sum);
-    if (type->minimums)
-      sum = _mm512_fnmadd_ps(_mm512_mul_ps(panel->minimum, activation_scale), _mm512_cvtepi32_ps(sums[i]), sum);
-    _mm512_mask_storeu_ps(output, mask, sum);
+    const __m512 sum = b == 0 ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(mask, output);
+    _mm512_mask_storeu_ps(output, mask,
+                          add_floats(type, &panel->factors, totals[i], sums[i], activations[i].scales[b], sum));
   }
 }
 

@@ -7,14 +7,12 @@
 
 // Q4_K and Q5_K
 
-/// Scales and minimums of a panel from the first 16 bytes of its blocks.
-INLINE void lay_scales_45k(const uint8_t *const blocks[16], panel *panel) {
-  __m512i head[4];
-  transpose_16_bytes(blocks, 0, head);
+/// Scales and minimums of Q4_K and Q5_K from the first 16 bytes of blocks, 4 bytes a lane.
+INLINE void factors_of_head(const __m512i head[4], panel_factors *factors) {
   const __m512i six_bits = _mm512_set1_epi32(0x3f3f3f3f), nibbles = _mm512_set1_epi32(0x0f0f0f0f);
   const __m512i two_bits = _mm512_set1_epi32(0x30303030), byte = _mm512_set1_epi32(0xff);
-  panel->scale = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(head[0]));
-  panel->minimum = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(head[0], 16)));
+  factors->scale = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(head[0]));
+  factors->minimum = _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(head[0], 16)));
   const __m512i scales[2] = {
       _mm512_and_si512(head[1], six_bits),
       _mm512_or_si512(_mm512_and_si512(head[3], nibbles), _mm512_and_si512(_mm512_srli_epi32(head[1], 2), two_bits))};
@@ -23,17 +21,18 @@ INLINE void lay_scales_45k(const uint8_t *const blocks[16], panel *panel) {
       _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(head[3], 4), nibbles),
                       _mm512_and_si512(_mm512_srli_epi32(head[2], 2), two_bits))};
   UNROLL for (int j = 0; j < 8; j++) {
-    panel->sub_scales[j] = _mm512_and_si512(_mm512_srli_epi32(scales[j / 4], (unsigned)(8 * (j % 4))), byte);
+    factors->sub_scales[j] = _mm512_and_si512(_mm512_srli_epi32(scales[j / 4], (unsigned)(8 * (j % 4))), byte);
     const __m512i minimum = _mm512_and_si512(_mm512_srli_epi32(minimums[j / 4], (unsigned)(8 * (j % 4))), byte);
-    panel->sum_factors[j] = _mm512_or_si512(minimum, _mm512_slli_epi32(minimum, 16));
+    factors->sum_factors[j] = _mm512_or_si512(minimum, _mm512_slli_epi32(minimum, 16));
   }
 }
 
 /// `nibbles` is the offset of the nibbles in the block, `fifth_bits` that of the fifth bits or 0.
 INLINE void lay_45k(const uint8_t *const blocks[16], panel *panel, size_t nibbles, size_t fifth_bits) {
   const __m512i low_mask = _mm512_set1_epi8(15), bit = _mm512_set1_epi8(16);
-  __m512i bits[8];
-  lay_scales_45k(blocks, panel);
+  __m512i head[4], bits[8];
+  transpose_16_bytes(blocks, 0, head);
+  factors_of_head(head, &panel->factors);
   if (fifth_bits) {
     transpose_16_bytes(blocks, fifth_bits, bits);
     transpose_16_bytes(blocks, fifth_bits + 16, bits + 4);
@@ -67,6 +66,15 @@ INLINE void lay_q5k(const uint8_t *const blocks[16], panel *panel) {
 
 // Q6_K
 
+/// Sub-scales from 16 signed bytes of each row, 4 bytes a lane.
+INLINE void sub_scales_of_bytes(const __m512i scales[4], panel_factors *factors) {
+  UNROLL for (int j = 0; j < 16; j++)
+    factors->sub_scales[j] = _mm512_srai_epi32(_mm512_slli_epi32(scales[j / 4], (unsigned)(24 - 8 * (j % 4))), 24);
+  UNROLL for (int j = 0; j < 8; j++)
+    factors->sum_factors[j] = _mm512_mask_blend_epi16(0xaaaaaaaau, factors->sub_scales[2 * j],
+                                                      _mm512_slli_epi32(factors->sub_scales[2 * j + 1], 16));
+}
+
 INLINE void lay_q6k(const uint8_t *const blocks[16], panel *panel) {
   const __m512i low_mask = _mm512_set1_epi8(15), upper_mask = _mm512_set1_epi8(0x30);
   UNROLL for (int half = 0; half < 2; half++) {
@@ -89,14 +97,10 @@ INLINE void lay_q6k(const uint8_t *const blocks[16], panel *panel) {
   }
   __m512i scales[4];
   transpose_16_bytes(blocks, offsetof(block_q6k, sub_scales), scales);
-  UNROLL for (int j = 0; j < 16; j++)
-    panel->sub_scales[j] = _mm512_srai_epi32(_mm512_slli_epi32(scales[j / 4], (unsigned)(24 - 8 * (j % 4))), 24);
-  UNROLL for (int j = 0; j < 8; j++)
-    panel->sum_factors[j] = _mm512_mask_blend_epi16(0xaaaaaaaau, panel->sub_scales[2 * j],
-                                                    _mm512_slli_epi32(panel->sub_scales[2 * j + 1], 16));
+  sub_scales_of_bytes(scales, &panel->factors);
   uint16_t halves[16];
   UNROLL for (int r = 0; r < 16; r++) halves[r] = load_u16(blocks[r] + offsetof(block_q6k, scale));
-  panel->scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)halves));
+  panel->factors.scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)halves));
 }
 
 #endif

@@ -35,7 +35,12 @@ final class ExpertBlock {
   private let buffers: [AlignedBuffer]
 
   /// Rows of the down projection that one piece of work computes for all experts.
-  static let tileRows = 32
+  let tileRows: Int
+
+  /// Memory is fast where it is read in long stretches; a tile is as long as leaves each thread some of them.
+  private static func tileRows(_ model: Hyperparameters, threads: Int) -> Int {
+    min(128, max(32, model.hiddenSize / (8 * threads) & ~15))
+  }
 
   init(_ model: Hyperparameters, kernels: Kernels, team: ThreadTeam, rowCapacity: Int) {
     self.model = model
@@ -62,7 +67,9 @@ final class ExpertBlock {
     innerActivations = ActivationForm.allCases.map {
       AlignedBuffer(byteCount: choices * $0.rowStride(elements: model.expertWidth))
     }
-    tiles = (0..<team.threadCount).map { _ in AlignedBuffer(byteCount: 4 * rowCapacity * Self.tileRows) }
+    let tileRows = Self.tileRows(model, threads: team.threadCount)
+    self.tileRows = tileRows
+    tiles = (0..<team.threadCount).map { _ in AlignedBuffer(byteCount: 4 * rowCapacity * tileRows) }
   }
 
   /// Bytes of each of the buffers.
@@ -83,6 +90,6 @@ final class ExpertBlock {
       $0 + $1.rowStride(elements: model.hiddenSize) + $1.rowStride(elements: model.expertWidth)
     }
     return sizes(model, rowCapacity: rowCapacity).reduce(0, +) + choices * rows
-      + threads * 4 * rowCapacity * Self.tileRows
+      + threads * 4 * rowCapacity * tileRows(model, threads: threads)
   }
 }

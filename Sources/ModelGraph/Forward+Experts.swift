@@ -122,7 +122,7 @@ extension Forward {
     guard prepare(form, block.inner, width: model.expertWidth, rows: rows.choiceCount, into: activations) else {
       throw ModelGraphError.notFinite("an expert", layer: rows.layer)
     }
-    let tileRows = ExpertBlock.tileRows
+    let tileRows = block.tileRows
     let tiles = (model.hiddenSize + tileRows - 1) / tileRows
     let isFinite = allSatisfy(count: tiles, grain: 1) { tile, thread in
       let output = tile * tileRows..<min(model.hiddenSize, (tile + 1) * tileRows)
@@ -146,10 +146,10 @@ extension Forward {
       weights.matrices.down, rows: output,
       activations: block.innerActivations[Int(form.rawValue)].base + first * stride,
       activationStride: stride, activationRows: count, output: tile - output.lowerBound,
-      outputStride: ExpertBlock.tileRows)
+      outputStride: expertBlock.tileRows)
     for index in 0..<count {
       let row = Int(block.sortedRows[first + index])
-      let values = tile + index * ExpertBlock.tileRows
+      let values = tile + index * expertBlock.tileRows
       if let bias = weights.downBias { kernels.add(bias + output.lowerBound, to: values, count: output.count) }
       let done = kernels.accumulate(
         values, weight: block.sortedWeights[first + index],

@@ -31,7 +31,17 @@ typedef bool (*ck_complete)(size_t elements, void *row);
   void name(const void *weights, size_t weight_row_bytes, size_t weight_rows, const void *activations,               \
             size_t activation_stride, size_t activation_rows, size_t elements, float *output, size_t output_stride)
 
+/// Lays 16 rows of quant blocks, which follow one another, side by side as a panel of as many bytes: what the products
+/// named `panels` read in place of rows. Their `weight_rows` is a multiple of 16, and the output has room for all.
+void ck_interleave(const void *rows, size_t row_bytes, size_t block_bytes, void *panel);
+/// Undoes `ck_interleave`.
+void ck_separate(const void *panel, size_t row_bytes, size_t block_bytes, void *rows);
+
 #if defined(__x86_64__)
+
+CK_MULTIPLY(ck_multiply_q4k_panels_avx512);
+CK_MULTIPLY(ck_multiply_q5k_panels_avx512);
+CK_MULTIPLY(ck_multiply_q6k_panels_avx512);
 
 CK_MULTIPLY(ck_multiply_q4_0_avx2);
 CK_MULTIPLY(ck_multiply_q4_1_avx2);

@@ -1,0 +1,31 @@
+#include "quant_panels.h"
+
+/// Copies `size` bytes of each of 16 rows, in the one direction or the other.
+INLINE void exchange(uint8_t *rows, size_t row_bytes, uint8_t *panel, size_t size, bool interleaves) {
+  for (size_t r = 0; r < PANEL_WEIGHT_ROWS; r++) {
+    if (interleaves)
+      memcpy(panel + r * size, rows + r * row_bytes, size);
+    else
+      memcpy(rows + r * row_bytes, panel + r * size, size);
+  }
+}
+
+INLINE void exchange_rows(uint8_t *rows, size_t row_bytes, size_t block_bytes, uint8_t *panel, bool interleaves) {
+  const size_t lead = LEAD_OF(block_bytes), units = UNITS_OF(block_bytes), trail = block_bytes - lead - 4 * units;
+  for (size_t b = 0; b < row_bytes / block_bytes; b++, rows += block_bytes) {
+    for (size_t u = 0; u < units; u++, panel += 4 * PANEL_WEIGHT_ROWS)
+      exchange(rows + lead + 4 * u, row_bytes, panel, 4, interleaves);
+    exchange(rows, row_bytes, panel, lead, interleaves);
+    panel += lead * PANEL_WEIGHT_ROWS;
+    exchange(rows + lead + 4 * units, row_bytes, panel, trail, interleaves);
+    panel += trail * PANEL_WEIGHT_ROWS;
+  }
+}
+
+void ck_interleave(const void *rows, size_t row_bytes, size_t block_bytes, void *panel) {
+  exchange_rows((uint8_t *)rows, row_bytes, block_bytes, panel, true);
+}
+
+void ck_separate(const void *panel, size_t row_bytes, size_t block_bytes, void *rows) {
+  exchange_rows(rows, row_bytes, block_bytes, (uint8_t *)panel, false);
+}
