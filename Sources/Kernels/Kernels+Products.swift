@@ -17,10 +17,49 @@ extension Kernels {
     activationRows: Int, output: UnsafeMutablePointer<Float>, outputStride: Int
   ) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= weights.rows, "rows outside the matrix")
-    guard let multiply = multiplies[Int(weights.type.rawValue)] else { Self.refuse(weights.type) }
+    let table = weights.layout == .rows ? multiplies : panelMultiplies
+    guard let multiply = table[Int(weights.type.rawValue)] else { Self.refuse(weights.type) }
+    if weights.layout == .panels, (rows.lowerBound | rows.count) % WeightLayout.panelRows != 0 {
+      return multiplyPanelParts(
+        weights, rows: rows, activations: activations, activationStride: activationStride,
+        activationRows: activationRows, output: output, outputStride: outputStride)
+    }
     multiply(
       weights.bytes + rows.lowerBound * weights.rowBytes, weights.rowBytes, rows.count, activations, activationStride,
       activationRows, weights.columns, output + rows.lowerBound, outputStride)
+  }
+
+  /// Rows that are no whole panels: each panel they touch is computed whole, and what is wanted of it is kept.
+  private func multiplyPanelParts(
+    _ weights: WeightMatrix, rows: Range<Int>, activations: UnsafeRawPointer, activationStride: Int,
+    activationRows: Int, output: UnsafeMutablePointer<Float>, outputStride: Int
+  ) {
+    let panelRows = WeightLayout.panelRows
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: panelRows * activationRows) { buffer in
+      guard let products = buffer.baseAddress else { return }
+      for panel in rows.lowerBound / panelRows..<(rows.upperBound + panelRows - 1) / panelRows {
+        let all = panel * panelRows..<(panel + 1) * panelRows
+        multiply(
+          weights, rows: all, activations: activations, activationStride: activationStride,
+          activationRows: activationRows, output: products - all.lowerBound, outputStride: panelRows)
+        for row in rows.clamped(to: all) {
+          for activation in 0..<activationRows {
+            output[activation * outputStride + row] = products[activation * panelRows + row - all.lowerBound]
+          }
+        }
+      }
+    }
+  }
+
+  /// The layout in which weights are computed with fastest; a matrix in any other layout but this and `rows` cannot be.
+  public func layout(of type: QuantType, rows: Int) -> WeightLayout {
+    rows % WeightLayout.panelRows == 0 && quantized.panelMultiplies[type] != nil ? .panels : .rows
+  }
+
+  /// The products with panels of an instruction set, by the raw value of the weights' type.
+  static func panelMultiplies(_ quantized: QuantizedKernels) -> [QuantizedKernels.Multiply?] {
+    let largest = QuantType.allCases.map(\.rawValue).max() ?? 0
+    return (0...largest).map { value in QuantType(rawValue: value).flatMap { quantized.panelMultiplies[$0] } }
   }
 
   /// The products of an instruction set, by the raw value of the weights' type.
@@ -70,8 +109,18 @@ extension Kernels {
   /// - Parameter output: room for `weights.columns` values.
   public func dequantizeRow(_ weights: WeightMatrix, row: Int, output: UnsafeMutablePointer<Float>) {
     precondition(row >= 0 && row < weights.rows, "row outside the matrix")
-    let source = weights.bytes + row * weights.rowBytes
-    guard dequantizeScalar(weights.type, source: source, elements: weights.columns, output: output) else {
+    guard weights.layout == .rows else {
+      return withUnsafeTemporaryAllocation(byteCount: weights.rowBytes, alignment: 64) { buffer in
+        guard let source = buffer.baseAddress else { return }
+        weights.copyRows(row * weights.rowBytes..<(row + 1) * weights.rowBytes, to: source)
+        dequantize(weights, source, output)
+      }
+    }
+    dequantize(weights, weights.bytes + row * weights.rowBytes, output)
+  }
+
+  private func dequantize(_ weights: WeightMatrix, _ row: UnsafeRawPointer, _ output: UnsafeMutablePointer<Float>) {
+    guard dequantizeScalar(weights.type, source: row, elements: weights.columns, output: output) else {
       Self.refuse(weights.type)
     }
   }

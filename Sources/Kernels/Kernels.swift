@@ -28,6 +28,8 @@ public struct Kernels: Sendable {
   let quantized: QuantizedKernels
   /// A table rather than a dictionary, as a product may be as short as a microsecond.
   let multiplies: [QuantizedKernels.Multiply?]
+  /// Likewise for weights in panels.
+  let panelMultiplies: [QuantizedKernels.Multiply?]
 
   /// Chooses kernels.
   /// - Parameter request: the instruction set to use; nil for the fastest of this machine.
@@ -51,5 +53,6 @@ public struct Kernels: Sendable {
     }
     self.instructionSet = instructionSet
     multiplies = Self.multiplies(float, quantized)
+    panelMultiplies = Self.panelMultiplies(quantized)
   }
 }

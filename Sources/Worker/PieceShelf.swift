@@ -30,16 +30,7 @@ public final class PieceShelf: Sendable {
     guard let held = pieces.withLock({ $0[digest] }) else { return false }
     let layout = held.piece.layout
     guard offset >= 0, target.count <= layout.byteCount, offset <= layout.byteCount - target.count else { return false }
-    let wanted = offset..<offset + target.count
-    // In memory the parts of a piece stand at aligned places; in the file they follow one another.
-    for (part, place) in zip(layout.parts, layout.memoryOffsets) {
-      let overlap = wanted.clamped(to: part.offset..<part.offset + part.byteCount)
-      guard !overlap.isEmpty else { continue }
-      UnsafeMutableRawBufferPointer(rebasing: target[(overlap.lowerBound - offset)..<(overlap.upperBound - offset)])
-        .copyMemory(
-          from: UnsafeRawBufferPointer(
-            start: held.piece.slot.base + place + (overlap.lowerBound - part.offset), count: overlap.count))
-    }
+    if let base = target.baseAddress { held.piece.copyBytes(offset..<offset + target.count, to: base) }
     return true
   }
 }

@@ -1,6 +1,6 @@
 import Dispatch
 import GGUF
-import Kernels
+public import Kernels
 import ModelGraph
 public import ModelSpec
 public import ShardStore
@@ -20,6 +20,7 @@ public protocol ShareLoading: AnyObject {
 /// Reads the pieces of a share into the arena, from the store, local model files, or the coordinator.
 public final class ShareLoader: ShareLoading {
   private let arena: WeightArena
+  private let kernels: Kernels
   private let sources: @Sendable (ShareRequest) -> [any PieceSource]
   private let store: ShardStore?
   private let warning: @Sendable (String) -> Void
@@ -28,14 +29,16 @@ public final class ShareLoader: ShareLoading {
   private let newest = NewestRequest()
 
   /// - Parameters:
+  ///   - kernels: what the weights are laid out for.
   ///   - sources: where the pieces of a request may come from, the nearest first.
   ///   - isInline: load within the call, for tests that run everything on one thread.
   public init(
-    arena: WeightArena, store: ShardStore?, isInline: Bool = false,
+    arena: WeightArena, kernels: Kernels, store: ShardStore?, isInline: Bool = false,
     sources: @escaping @Sendable (ShareRequest) -> [any PieceSource],
     warning: @escaping @Sendable (String) -> Void
   ) {
     self.arena = arena
+    self.kernels = kernels
     self.store = store
     self.sources = sources
     self.warning = warning
@@ -49,7 +52,7 @@ public final class ShareLoader: ShareLoading {
   ) {
     let number = newest.next()
     let job = LoadJob(
-      request: request, held: held, arena: arena, store: store,
+      request: request, held: held, arena: arena, kernels: kernels, store: store,
       loader: PieceLoader(
         sources: sources(request), store: store, warning: warning),
       isCurrent: { [newest] in newest.value == number }, post: post)
@@ -70,6 +73,7 @@ private struct LoadJob: Sendable {
   let request: ShareRequest
   let held: [PieceID: HeldPiece]
   let arena: WeightArena
+  let kernels: Kernels
   let store: ShardStore?
   let loader: PieceLoader
   let isCurrent: @Sendable () -> Bool
@@ -139,7 +143,7 @@ private struct LoadJob: Sendable {
     do {
       let memory = UnsafeMutableRawBufferPointer(start: slot.base, count: layout.memoryBytes)
       let origin = try loader.load(layout: layout, entry: entry, into: memory)
-      return (LoadedPiece(layout: layout, slot: slot), origin)
+      return (LoadedPiece(layout: layout, slot: slot, for: kernels), origin)
     } catch {
       arena.release(slot)
       throw error

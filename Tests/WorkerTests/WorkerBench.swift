@@ -77,7 +77,9 @@ final class WorkerBench {
         name: NodeID(name), kernels: try Kernels.select(), threads: 1, memoryLimit: memoryLimit, store: store),
       control: control, data: data,
       loader: loader?(arena)
-        ?? ShareLoader(arena: arena, store: store, isInline: true, sources: { _ in all }, warning: { _ in }),
+        ?? ShareLoader(
+          arena: arena, kernels: Kernels.select(), store: store, isInline: true, sources: { _ in all },
+          warning: { _ in }),
       arena: arena, mailbox: mailbox, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let node = Node(name: name, shell: shell, arena: arena, mailbox: mailbox, control: control, data: data)
     workers.append(node)

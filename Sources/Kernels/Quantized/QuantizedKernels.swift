@@ -17,6 +17,8 @@ struct QuantizedKernels: Sendable {
   typealias Complete = @convention(c) @Sendable (Int, UnsafeMutableRawPointer) -> Bool
 
   private let multiplies: [QuantType: Multiply]
+  /// Products with weights in panels, for the types for which they are faster; `weightRows` is a multiple of 16.
+  let panelMultiplies: [QuantType: Multiply]
   private let quantizes: [ActivationForm: Quantize]
   private let completes: [ActivationForm: Complete]
 
@@ -35,6 +37,7 @@ struct QuantizedKernels: Sendable {
     multiplies: QuantLayout.byType.mapValues { layout in
       { multiplyScalar(layout, $0, $1, $2, $3, $4, $5, $6, $7, $8) }
     },
+    panelMultiplies: [:],
     quantizes: [
       .int8x32: { quantizeScalar(.int8x32, input: $0, elements: $1, row: $2) },
       .int8x256: { quantizeScalar(.int8x256, input: $0, elements: $1, row: $2) },
@@ -62,6 +65,7 @@ struct QuantizedKernels: Sendable {
         .q6_K: ck_multiply_q6k_avx2,
         .iq4_xs: ck_multiply_iq4_xs_avx2,
       ],
+      panelMultiplies: [:],
       quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
 
@@ -81,6 +85,11 @@ struct QuantizedKernels: Sendable {
         .q5_K: ck_multiply_q5k_avx512,
         .q6_K: ck_multiply_q6k_avx512,
         .iq4_xs: ck_multiply_iq4_xs_avx512,
+      ],
+      panelMultiplies: [
+        .q4_K: ck_multiply_q4k_panels_avx512,
+        .q5_K: ck_multiply_q5k_panels_avx512,
+        .q6_K: ck_multiply_q6k_panels_avx512,
       ],
       quantizes: [.int8x32: ck_quantize_int8x32_avx512, .int8x256: ck_quantize_int8x256_avx512],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])

@@ -50,7 +50,7 @@ enum InProcessCluster {
     let thread = try PlatformThread {
       let arena = WeightArena()
       let loader = ShareLoader(
-        arena: arena, store: nil, sources: { _ in [ModelFileSource(reader)] },
+        arena: arena, kernels: configuration.kernels, store: nil, sources: { _ in [ModelFileSource(reader)] },
         warning: { Console.error("shoal: \($0)") })
       WorkerShell(
         configuration: configuration, control: control, data: data, loader: loader, arena: arena, mailbox: mailbox,
