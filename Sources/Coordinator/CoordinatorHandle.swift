@@ -21,7 +21,11 @@ public final class CoordinatorHandle: JobSubmitting {
   /// Events that may wait for the shell.
   public static let mailboxCapacity = 1 << 16
 
-  public init() { mailbox = Mailbox(capacity: Self.mailboxCapacity) }
+  /// - Parameter onPost: called after anything has come for the shell, on the thread it came from; wakes a shell that does
+  ///   not wait by itself.
+  public init(onPost: (@Sendable () -> Void)? = nil) {
+    mailbox = Mailbox(capacity: Self.mailboxCapacity, onPost: onPost)
+  }
 
   /// For the control plane.
   public var controlSink: ControlSink {

@@ -114,6 +114,11 @@ public final class CoordinatorShell {
     while !isStopped {
       if !advance(now: .now) { handle.mailbox.wait(until: nextDeadline) }
     }
+    finish()
+  }
+
+  /// Refuses what still comes, once it is stopped, and waits until everything is written.
+  public func finish() {
     handle.mailbox.close()
     while handle.mailbox.count > 0 { advance(now: .now) }
     journal?.flush()

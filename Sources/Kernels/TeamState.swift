@@ -15,33 +15,53 @@ struct TeamJob {
 
   var pieces: Int { (count - 1) / grain + 1 }
 
-  func range(of piece: Int) -> Range<Int> {
-    let start = piece * grain
-    return start..<start + min(grain, count - start)
+  /// The indices of some pieces that follow each other.
+  func range(of pieces: Range<Int>) -> Range<Int> {
+    pieces.lowerBound * grain..<min(count, pieces.upperBound * grain)
   }
+}
+
+/// Pieces that follow each other, as one number.
+private struct Share {
+  let bits: UInt64
+
+  init(bits: UInt64) { self.bits = bits }
+
+  init(_ pieces: Range<Int>) {
+    bits = UInt64(UInt32(pieces.upperBound)) << 32 | UInt64(UInt32(pieces.lowerBound))
+  }
+
+  var pieces: Range<Int> { Int(UInt32(truncatingIfNeeded: bits))..<Int(bits >> 32) }
 }
 
 /// What the members of a team share.
 ///
-/// A job is published by storing the number of its pieces in `remaining`. A member owns a piece when its decrement
-/// found `remaining` above 0; only then does it look at the job, and the job stays until every piece is reported in
-/// `completed`. So a member that comes late, even in the middle of a later job, either takes a piece of the job that
-/// runs at that moment or touches nothing; nobody waits for members, only for pieces.
+/// A job is published by dividing its pieces into a share for each member. A member takes pieces from the front of its
+/// own share, then from the back of others'; only once it has taken some does it look at the job, and the job stays until
+/// every piece is reported in `completed`. So a member that comes late, even in the middle of a later job, either takes
+/// pieces of the job that runs at that moment or touches nothing; nobody waits for members, only for pieces.
 final class TeamState: @unchecked Sendable {
-  // SAFETY: `job` is written by the caller only while no piece is out, before `remaining` is stored with release
-  // order, and read by members only after their acquiring decrement gave them a piece of it, up to their report.
+  // SAFETY: `job` is written by the caller only while no piece is out, before the shares are stored with release
+  // order, and read by members only after their acquiring exchange gave them pieces of it, up to their report.
+  // `shares` is written once.
   // The mutex and condition are made for sharing. All else is atomic.
   private let job: UnsafeMutablePointer<TeamJob?>
   private let helpersPark = Park()
   private let callerPark = Park()
-  private let remaining = Padded(Atomic<Int>(0))
+  /// What is left of each member's share: the first piece, and the end in the upper half.
+  private let shares: UnsafeMutablePointer<Padded<Atomic<UInt64>>>
+  private let members: Int
   private let completed = Padded(Atomic<Int>(0))
   /// Counts published jobs; helpers wait for it to change.
   private let epoch = Padded(Atomic<UInt64>(0))
   private let stopped = Atomic<Bool>(false)
   private let busy = Atomic<Bool>(false)
 
-  init() {
+  /// - Parameter members: how many share a job.
+  init(members: Int) {
+    self.members = members
+    shares = .allocate(capacity: members)
+    for member in 0..<members { (shares + member).initialize(to: Padded(Atomic(0))) }
     job = .allocate(capacity: 1)
     job.initialize(to: nil)
   }
@@ -49,16 +69,21 @@ final class TeamState: @unchecked Sendable {
   deinit {
     job.deinitialize(count: 1)
     job.deallocate()
+    shares.deinitialize(count: members)
+    shares.deallocate()
   }
 
   /// Runs a job to its end, as member 0.
-  func run(_ newJob: TeamJob, helpers: Int) {
+  func run(_ newJob: TeamJob) {
     let alone = busy.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
     precondition(alone, "parallelFor on a team that is at work: nested, or from two threads")
     let pieces = newJob.pieces
     job.pointee = newJob
     completed.value.store(0, ordering: .relaxed)
-    remaining.value.store(pieces, ordering: .releasing)
+    for member in 0..<members {
+      let share = Share(member * pieces / members..<(member + 1) * pieces / members)
+      shares[member].value.store(share.bits, ordering: .releasing)
+    }
     epoch.value.wrappingAdd(1, ordering: .sequentiallyConsistent)
     helpersPark.wake()
 
@@ -96,21 +121,47 @@ final class TeamState: @unchecked Sendable {
   /// Takes pieces until none is left, and says how many it did. Not inlined, so that nothing of the job is held any
   /// more when the pieces are reported.
   @inline(never)
+  ///
+  /// Memory likes it when each thread reads long stretches far from what the others read: 38 instead of 31 GB/s with two
+  /// threads. That is why everybody begins in a place of their own and takes half of what is left there at a time.
   private func work(member: Int) -> Int {
     var done = 0
-    while remaining.value.load(ordering: .relaxed) > 0 {
-      let left = remaining.value.wrappingSubtract(1, ordering: .acquiring).oldValue
-      guard left > 0 else { break }
-      runPiece(left: left, member: member)
-      done += 1
+    while let pieces = take(from: member, atFront: true) {
+      runPieces(pieces, member: member)
+      done += pieces.count
     }
-    return done
+    var victim = member
+    while true {
+      victim = victim + 1 == members ? 0 : victim + 1
+      guard victim != member else { return done }
+      while let pieces = take(from: victim, atFront: false) {
+        runPieces(pieces, member: member)
+        done += pieces.count
+      }
+    }
+  }
+
+  /// Takes some of what is left of a member's share; nil when nothing is.
+  private func take(from member: Int, atFront: Bool) -> Range<Int>? {
+    var bits = shares[member].value.load(ordering: .relaxed)
+    while true {
+      let left = Share(bits: bits).pieces
+      guard !left.isEmpty else { return nil }
+      let count = (left.count + 1) / 2
+      let taken = atFront ? left.prefix(count) : left.suffix(count)
+      let rest = atFront ? left.dropFirst(count) : left.dropLast(count)
+      // Should another job have come with the very same share, the pieces are of that job.
+      let result = shares[member].value.weakCompareExchange(
+        expected: bits, desired: Share(rest).bits, ordering: .acquiring)
+      if result.exchanged { return taken }
+      bits = result.original
+    }
   }
 
   @inline(never)
-  private func runPiece(left: Int, member: Int) {
-    guard let job = job.pointee else { preconditionFailure("a piece of no job") }
-    job.body(job.range(of: job.pieces - left), member)
+  private func runPieces(_ pieces: Range<Int>, member: Int) {
+    guard let job = job.pointee else { preconditionFailure("pieces of no job") }
+    job.body(job.range(of: pieces), member)
   }
 
   /// Spins for a moment, then sleeps until the condition holds.

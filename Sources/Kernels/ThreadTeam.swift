@@ -6,8 +6,8 @@
 
 /// A fixed team of compute threads that share loops.
 ///
-/// The threads are started once. Whoever calls `parallelFor` is member 0 and works along; work is taken in small
-/// pieces, so that a thread whose core is busy with something else delays nobody: a helper that wakes late finds no
+/// The threads are started once. Whoever calls `parallelFor` is member 0 and works along; each begins
+/// with a share of its own and then takes from others', so that a thread whose core is busy with something else delays nobody: a helper that wakes late finds no
 /// piece left, and nobody has waited for it. Idle helpers spin for some tens of microseconds, then sleep.
 ///
 /// Work on one team must come from one thread at a time, and not from inside a body: that is a precondition.
@@ -22,7 +22,7 @@ public final class ThreadTeam: Sendable {
   ///   the team is smaller: see `threadCount`.
   public init(threads: Int) {
     precondition(threads >= 1 && threads <= 1024, "a team of \(threads) threads")
-    let state = TeamState()
+    let state = TeamState(members: threads)
     var helpers: [pthread_t] = []
     while helpers.count < threads - 1, let helper = Self.startHelper(member: helpers.count + 1, state) {
       helpers.append(helper)
@@ -37,13 +37,14 @@ public final class ThreadTeam: Sendable {
     for helper in helpers { pthread_join(helper, nil) }
   }
 
-  /// Calls `body` for all of `0..<count`, in pieces of `grain` (the last may be shorter), and returns when all pieces
-  /// are done.
+  /// Calls `body` for all of `0..<count`, in ranges of one or several pieces of `grain` (the last may be shorter), and
+  /// returns when all pieces are done.
   ///
-  /// Each index is in exactly one piece. Which member runs which piece is left to chance, so results must not depend
+  /// Each index is in exactly one range. Which member runs which range is left to chance, so results must not depend
   /// on it. Starts no thread and allocates nothing but the closure's box of a few words.
   /// - Parameters:
-  ///   - grain: indices in a piece, at least 1; a piece should be worth a few microseconds.
+  ///   - grain: indices in a piece, at least 1; a piece should be worth a few microseconds. Ranges begin at its
+  ///     multiples.
   ///   - body: the range to work on, and the member that does it, 0 to `threadCount - 1`, for scratch of its own.
   public func parallelFor(count: Int, grain: Int, _ body: (_ range: Range<Int>, _ thread: Int) -> Void) {
     precondition(count >= 0 && grain >= 1, "a loop of \(count) in pieces of \(grain)")
@@ -52,7 +53,7 @@ public final class ThreadTeam: Sendable {
       return
     }
     withoutActuallyEscaping(body) { body in
-      state.run(TeamJob(body: body, count: count, grain: grain), helpers: helpers.count)
+      state.run(TeamJob(body: body, count: count, grain: grain))
     }
   }
 

@@ -30,16 +30,27 @@ final class ExpertBlock {
   /// Inputs gathered in sorted order, and inner activations in the form of the down projection.
   let gathered: [AlignedBuffer]
   let innerActivations: [AlignedBuffer]
-  /// Output rows of one expert, `[rowCapacity, tileRows]` for each thread.
+  /// Output rows of one expert, `[choices, tile]` for each thread.
   let tiles: [AlignedBuffer]
   private let buffers: [AlignedBuffer]
 
-  /// Rows of the down projection that one piece of work computes for all experts.
-  let tileRows: Int
+  /// Room in a tile.
+  let tileFloats: Int
 
-  /// Memory is fast where it is read in long stretches; a tile is as long as leaves each thread some of them.
-  private static func tileRows(_ model: Hyperparameters, threads: Int) -> Int {
-    min(128, max(32, model.hiddenSize / (8 * threads) & ~15))
+  /// Rows of the down projection that are computed for all experts before others.
+  static let tileRows = 32
+
+  private static func tileFloats(_ model: Hyperparameters, rowCapacity: Int) -> Int {
+    max(rowCapacity * tileRows, model.hiddenSize)
+  }
+
+  /// The largest number of choices of one expert.
+  /// - Parameter active: how many experts were chosen at all.
+  func mostChoices(_ active: Int) -> Int {
+    (0..<active).reduce(1) { most, index in
+      let expert = Int(self.active[index])
+      return max(most, Int(starts[expert + 1] - starts[expert]))
+    }
   }
 
   init(_ model: Hyperparameters, kernels: Kernels, team: ThreadTeam, rowCapacity: Int) {
@@ -67,9 +78,9 @@ final class ExpertBlock {
     innerActivations = ActivationForm.allCases.map {
       AlignedBuffer(byteCount: choices * $0.rowStride(elements: model.expertWidth))
     }
-    let tileRows = Self.tileRows(model, threads: team.threadCount)
-    self.tileRows = tileRows
-    tiles = (0..<team.threadCount).map { _ in AlignedBuffer(byteCount: 4 * rowCapacity * tileRows) }
+    let tileFloats = Self.tileFloats(model, rowCapacity: rowCapacity)
+    self.tileFloats = tileFloats
+    tiles = (0..<team.threadCount).map { _ in AlignedBuffer(byteCount: 4 * tileFloats) }
   }
 
   /// Bytes of each of the buffers.
@@ -90,6 +101,6 @@ final class ExpertBlock {
       $0 + $1.rowStride(elements: model.hiddenSize) + $1.rowStride(elements: model.expertWidth)
     }
     return sizes(model, rowCapacity: rowCapacity).reduce(0, +) + choices * rows
-      + threads * 4 * rowCapacity * tileRows(model, threads: threads)
+      + threads * 4 * tileFloats(model, rowCapacity: rowCapacity)
   }
 }

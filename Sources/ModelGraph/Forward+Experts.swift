@@ -71,13 +71,18 @@ extension Forward {
   private func expand(_ rows: RoutedRows, _ experts: Int) throws(ModelGraphError) {
     let block = expertBlock
     let width = model.expertWidth
-    let pieceRows = min(width, 64)
+    let pieceRows = min(width, 32)
     let pieces = (width + pieceRows - 1) / pieceRows
     team.parallelFor(count: experts * pieces, grain: 1) { range, _ in
-      for item in range {
-        let expert = Int(block.active[item / pieces])
+      var item = range.lowerBound
+      while item < range.upperBound {
+        // All pieces of the range that are of one expert go together.
+        let end = min(range.upperBound, (item / pieces + 1) * pieces)
         let start = item % pieces * pieceRows
-        expand(expert, of: rows.layer, innerRows: start..<min(width, start + pieceRows))
+        expand(
+          Int(block.active[item / pieces]), of: rows.layer,
+          innerRows: start..<min(width, start + (end - item) * pieceRows))
+        item = end
       }
     }
   }
@@ -122,12 +127,15 @@ extension Forward {
     guard prepare(form, block.inner, width: model.expertWidth, rows: rows.choiceCount, into: activations) else {
       throw ModelGraphError.notFinite("an expert", layer: rows.layer)
     }
-    let tileRows = block.tileRows
-    let tiles = (model.hiddenSize + tileRows - 1) / tileRows
-    let isFinite = allSatisfy(count: tiles, grain: 1) { tile, thread in
-      let output = tile * tileRows..<min(model.hiddenSize, (tile + 1) * tileRows)
-      return (0..<experts).allSatisfy {
-        contract(Int(block.active[$0]), rows, form, output, block.tiles[thread].floats, accumulators)
+    let grain = ExpertBlock.tileRows
+    // The fewer rows an expert has, the longer the stretches of its weights that are read at once.
+    let longest = max(grain, block.tileFloats / block.mostChoices(experts) / grain * grain)
+    let isFinite = allSatisfy(rangesOf: model.hiddenSize, grain: grain) { range, thread in
+      stride(from: range.lowerBound, to: range.upperBound, by: longest).allSatisfy { start in
+        let output = start..<min(range.upperBound, start + longest)
+        return (0..<experts).allSatisfy {
+          contract(Int(block.active[$0]), rows, form, output, block.tiles[thread].floats, accumulators)
+        }
       }
     }
     guard isFinite else { throw ModelGraphError.notFinite("an expert's output", layer: rows.layer) }
@@ -146,10 +154,10 @@ extension Forward {
       weights.matrices.down, rows: output,
       activations: block.innerActivations[Int(form.rawValue)].base + first * stride,
       activationStride: stride, activationRows: count, output: tile - output.lowerBound,
-      outputStride: expertBlock.tileRows)
+      outputStride: output.count)
     for index in 0..<count {
       let row = Int(block.sortedRows[first + index])
-      let values = tile + index * expertBlock.tileRows
+      let values = tile + index * output.count
       if let bias = weights.downBias { kernels.add(bias + output.lowerBound, to: values, count: output.count) }
       let done = kernels.accumulate(
         values, weight: block.sortedWeights[first + index],

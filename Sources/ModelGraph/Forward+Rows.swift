@@ -109,9 +109,14 @@ extension Forward {
   ///   - body: the piece, and the number of the thread; false when it has met a value that is not finite.
   /// - Returns: whether all pieces were true.
   func allSatisfy(count: Int, grain: Int, _ body: (_ index: Int, _ thread: Int) -> Bool) -> Bool {
+    allSatisfy(rangesOf: count, grain: grain) { range, thread in range.allSatisfy { body($0, thread) } }
+  }
+
+  /// The same for ranges of pieces; one that meets a value that is not finite need not be finished.
+  func allSatisfy(rangesOf count: Int, grain: Int, _ body: (_ range: Range<Int>, _ thread: Int) -> Bool) -> Bool {
     workspace.failed.store(false, ordering: .relaxed)
     team.parallelFor(count: count, grain: grain) { range, thread in
-      for index in range where !body(index, thread) { workspace.failed.store(true, ordering: .relaxed) }
+      if !body(range, thread) { workspace.failed.store(true, ordering: .relaxed) }
     }
     return !workspace.failed.load(ordering: .relaxed)
   }
@@ -145,6 +150,6 @@ extension Forward {
 
   /// Rows in a piece of work: small enough that a busy core delays nobody, large enough to be worth taking.
   func grain(_ rows: Int) -> Int {
-    team.threadCount == 1 ? rows : max(16, (rows / (8 * team.threadCount)) & ~15)
+    team.threadCount == 1 ? rows : max(16, (rows / (32 * team.threadCount)) & ~15)
   }
 }

@@ -36,7 +36,7 @@ public final class SimulatedWorker {
     let all = (store.map { [StoreSource($0)] } ?? []) + sources
     let own: [any PieceSource] = memoryStore.map { [$0] } ?? []
     let loader = ShareLoader(
-      arena: arena, store: store, isInline: true,
+      arena: arena, kernels: kernels, store: store, isInline: true,
       sources: { request in
         guard let pieces = request.peers, let last = all.last, last.origin == .network else { return own + all }
         let far: [any PieceSource] = [SimulatedPeerSource(pieces, peers), last]

@@ -62,7 +62,8 @@ final class EngineBench: EngineOutlet {
     let file = try GGUFFile.open(path)
     spec = try ModelSpec(file: file)
     let layerCount = spec.hyperparameters.layerCount
-    let shard = try LocalModel.load(spec, file, into: arena)
+    let kernels = try Kernels.select()
+    let shard = try LocalModel.load(spec, file, into: arena, for: kernels)
     for layer in spec.layers {
       for expert in 0..<spec.hyperparameters.expertCount where experts?.contains(expert) == false {
         _ = shard.remove(.expert(layer, ExpertIndex(expert)))
@@ -77,7 +78,7 @@ final class EngineBench: EngineOutlet {
       spec: spec, stages: hosted, kvType: .f16, combine: .exact, context: context, sequences: sequences,
       rowCapacity: rowCapacity)
     engine = Engine(
-      configuration, shard: shard, kernels: try Kernels.select(), team: ThreadTeam(threads: 1), nodeCount: 6,
+      configuration, shard: shard, kernels: kernels, team: ThreadTeam(threads: 1), nodeCount: 6,
       ownNode: node, inheriting: old)
     engine.outlet = self
   }

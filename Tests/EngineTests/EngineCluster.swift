@@ -43,7 +43,8 @@ final class EngineCluster {
   ) throws {
     self.plan = plan
     random = SplitMix(state: seed)
-    let shard = try LocalModel.load(spec, file, into: arena)
+    let arena = arena
+    let shards = try kernels.map { try LocalModel.load(spec, file, into: arena, for: $0) }
     makeEngine = { plan, index, old in
       let hosted = plan.stages.indices.filter { plan.stages[$0].host == index }.map { stage in
         let layers = plan.stages[stage].layers
@@ -55,7 +56,8 @@ final class EngineCluster {
         spec: spec, stages: hosted, kvType: .f16, combine: combine, context: 256, sequences: 8, rowCapacity: rowCapacity
       )
       return Engine(
-        configuration, shard: shard, kernels: kernels[index % kernels.count], team: ThreadTeam(threads: threads),
+        configuration, shard: shards[index % shards.count], kernels: kernels[index % kernels.count],
+        team: ThreadTeam(threads: threads),
         nodeCount: plan.nodeCount, ownNode: index, inheriting: old)
     }
     nodes = (0..<plan.nodeCount).map { Node(index: $0, engine: makeEngine(plan, $0, nil), cluster: self) }

@@ -21,7 +21,7 @@ final class LocalModel: EngineOutlet {
   ) throws {
     let file = try GGUFFile.open(path)
     spec = try ModelSpec(file: file)
-    let shard = try Self.load(spec, file, into: arena)
+    let shard = try Self.load(spec, file, into: arena, for: kernels)
     let stage = EngineConfiguration.HostedStage(index: 0, layers: spec.layers, isLast: true)
     let configuration = EngineConfiguration(
       spec: spec, stages: [stage], kvType: kv, combine: combine, context: context, sequences: sequences,
@@ -32,7 +32,7 @@ final class LocalModel: EngineOutlet {
   }
 
   /// Reads every piece of a model file into memory.
-  static func load(_ spec: ModelSpec, _ file: GGUFFile, into arena: WeightArena) throws -> Shard {
+  static func load(_ spec: ModelSpec, _ file: GGUFFile, into arena: WeightArena, for kernels: Kernels) throws -> Shard {
     let shard = Shard(spec: spec)
     let reader = try GGUFDataReader(paths: file.headers.map(\.path))
     for piece in spec.pieces {
@@ -42,7 +42,7 @@ final class LocalModel: EngineOutlet {
         try reader.read(
           part.range, into: UnsafeMutableRawBufferPointer(start: slot.base + offset, count: part.byteCount))
       }
-      shard.insert(LoadedPiece(layout: layout, slot: slot))
+      shard.insert(LoadedPiece(layout: layout, slot: slot, for: kernels))
     }
     return shard
   }

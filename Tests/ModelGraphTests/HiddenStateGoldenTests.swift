@@ -44,8 +44,9 @@ import Testing
     let file = try GGUFFile.open(folder.appendingPathComponent("\(name)-F16.gguf").path)
     let spec = try ModelSpec(file: file)
     let arena = WeightArena()
-    let shard = try TinyModel.load(spec, file, into: arena)
-    let bench = GraphBench(spec, shard, rows: rows, kernels: try Kernels.select())
+    let kernels = try Kernels.select()
+    let shard = try TinyModel.load(spec, file, into: arena, for: kernels)
+    let bench = GraphBench(spec, shard, rows: rows, kernels: kernels)
     try bench.begin(golden.prompts[debug.prompt].map { TokenID($0) })
     #expect(difference(bench.rows, hidden(0)) < 1e-6)
     var experts = debug.experts[...]

@@ -1,5 +1,6 @@
 import Foundation
 import GGUF
+import Kernels
 import ModelGraph
 import ModelSpec
 import Tensors
@@ -71,7 +72,7 @@ final class TinyModel {
     defer { try? FileManager.default.removeItem(atPath: path) }
     let file = try GGUFFile.open(path)
     spec = try ModelSpec(file: file)
-    shard = try Self.load(spec, file, into: arena)
+    shard = try Self.load(spec, file, into: arena, for: try Kernels.select(.scalar))
   }
 
   /// Between -0.5 and 0.5.
@@ -81,7 +82,7 @@ final class TinyModel {
   }
 
   /// Reads every piece of a model file into memory.
-  static func load(_ spec: ModelSpec, _ file: GGUFFile, into arena: WeightArena) throws -> Shard {
+  static func load(_ spec: ModelSpec, _ file: GGUFFile, into arena: WeightArena, for kernels: Kernels) throws -> Shard {
     let shard = Shard(spec: spec)
     let reader = try GGUFDataReader(paths: file.headers.map(\.path))
     for piece in spec.pieces {
@@ -91,7 +92,7 @@ final class TinyModel {
         try reader.read(
           part.range, into: UnsafeMutableRawBufferPointer(start: slot.base + offset, count: part.byteCount))
       }
-      shard.insert(LoadedPiece(layout: layout, slot: slot))
+      shard.insert(LoadedPiece(layout: layout, slot: slot, for: kernels))
     }
     return shard
   }

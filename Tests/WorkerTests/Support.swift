@@ -20,6 +20,7 @@ final class DirectEngine: EngineOutlet {
   init(_ bench: WorkerBench) throws {
     let spec = bench.spec
     let shard = Shard(spec: spec)
+    let kernels = try Kernels.select()
     let loader = PieceLoader(sources: [bench.source], store: nil)
     for entry in bench.manifest.entries {
       guard let layout = spec.layout(of: entry.id) else { continue }
@@ -27,13 +28,13 @@ final class DirectEngine: EngineOutlet {
       _ = try loader.load(
         layout: layout, entry: entry,
         into: UnsafeMutableRawBufferPointer(start: slot.base, count: layout.memoryBytes))
-      shard.insert(LoadedPiece(layout: layout, slot: slot))
+      shard.insert(LoadedPiece(layout: layout, slot: slot, for: kernels))
     }
     engine = Engine(
       EngineConfiguration(
         spec: spec, stages: [.init(index: 0, layers: spec.layers, isLast: true)], kvType: .f16, combine: .exact,
         context: 256, sequences: 4, rowCapacity: 64),
-      shard: shard, kernels: try Kernels.select(), team: ThreadTeam(threads: 1), nodeCount: 1, ownNode: 0)
+      shard: shard, kernels: kernels, team: ThreadTeam(threads: 1), nodeCount: 1, ownNode: 0)
     engine.outlet = self
   }
 

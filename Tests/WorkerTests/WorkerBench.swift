@@ -72,13 +72,14 @@ final class WorkerBench {
     let data = InProcessDataPlane(network: network, node: NodeID(name))
     let arena = WeightArena(limit: memoryLimit ?? .max)
     let all = sources ?? [source]
+    let kernels = try Kernels.select()
     let shell = WorkerShell(
       configuration: WorkerConfiguration(
-        name: NodeID(name), kernels: try Kernels.select(), threads: 1, memoryLimit: memoryLimit, store: store),
+        name: NodeID(name), kernels: kernels, threads: 1, memoryLimit: memoryLimit, store: store),
       control: control, data: data,
       loader: loader?(arena)
         ?? ShareLoader(
-          arena: arena, kernels: Kernels.select(), store: store, isInline: true, sources: { _ in all },
+          arena: arena, kernels: kernels, store: store, isInline: true, sources: { _ in all },
           warning: { _ in }),
       arena: arena, mailbox: mailbox, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let node = Node(name: name, shell: shell, arena: arena, mailbox: mailbox, control: control, data: data)

@@ -1,4 +1,5 @@
 import ModelSpec
+import Kernels
 import ShardStore
 import Tensors
 import Testing
@@ -15,11 +16,13 @@ import Wire
 
   init() throws {
     let bench = try WorkerBench()
+    let kernels = try Kernels.select()
     var held: HeldLoader?
     reef = try bench.start("reef") { arena in
       let loader = HeldLoader(
         ShareLoader(
-          arena: arena, store: nil, isInline: true, sources: { [source = bench.source] _ in [source] },
+          arena: arena, kernels: kernels, store: nil, isInline: true,
+          sources: { [source = bench.source] _ in [source] },
           warning: { _ in }))
       held = loader
       return loader
