@@ -29,6 +29,15 @@ unsigned ck_cpu_features(void) {
   if ((states & zmm) == zmm && has(b, f | dq | bw | vl) && has(c, vnni)) features |= CK_CPU_AVX512;
   return features;
 }
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+unsigned ck_cpu_features(void) {
+  const unsigned long dotprod = 1ul << 20, i8mm = 1ul << 13; // HWCAP_ASIMDDP, HWCAP2_I8MM
+  if (!(getauxval(AT_HWCAP) & dotprod)) return CK_CPU_NEON;
+  if (!(getauxval(AT_HWCAP2) & i8mm)) return CK_CPU_NEON | CK_CPU_DOTPROD;
+  return CK_CPU_NEON | CK_CPU_DOTPROD | CK_CPU_I8MM;
+}
 #elif defined(__aarch64__)
 unsigned ck_cpu_features(void) { return CK_CPU_NEON; }
 #else

@@ -6,7 +6,7 @@ public enum InstructionSet: String, Sendable, CaseIterable, CustomStringConverti
   case avx2
   /// x86-64 with AVX-512 F, BW, VL, DQ and VNNI.
   case avx512
-  /// arm64 Advanced SIMD.
+  /// arm64 Advanced SIMD, with DotProd and I8MM where the CPU has them.
   case neon
 
   public var description: String { rawValue }

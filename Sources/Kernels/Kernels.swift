@@ -20,6 +20,7 @@ public struct Kernels: Sendable {
     var sets: [InstructionSet] = [.scalar]
     if features & CK_CPU_AVX2 != 0 { sets.append(.avx2) }
     if features & CK_CPU_AVX512 != 0 { sets.append(.avx512) }
+    if features & CK_CPU_NEON != 0 { sets.append(.neon) }
     return sets
   }()
 
@@ -46,6 +47,8 @@ public struct Kernels: Sendable {
     #if arch(x86_64)
       case .avx2: (float, quantized) = (.avx2, .avx2)
       case .avx512: (float, quantized) = (.avx512, .avx512)
+    #elseif arch(arm64)
+      case .neon: (float, quantized) = (.neon, .neon)
     #endif
     default: return nil
     }

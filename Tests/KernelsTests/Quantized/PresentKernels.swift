@@ -15,6 +15,8 @@ struct PresentKernels: CustomTestStringConvertible, Sendable {
     #if arch(x86_64)
       if ck_cpu_features() & UInt32(CK_CPU_AVX2) != 0 { result.append(.init(name: "avx2", kernels: .avx2)) }
       if ck_cpu_features() & UInt32(CK_CPU_AVX512) != 0 { result.append(.init(name: "avx512", kernels: .avx512)) }
+    #elseif arch(arm64)
+      result.append(.init(name: "neon", kernels: .neon))
     #endif
     return result
   }()
