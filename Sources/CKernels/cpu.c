@@ -27,6 +27,9 @@ unsigned ck_cpu_features(void) {
 
   const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31, vnni = 1u << 11;
   if ((states & zmm) == zmm && has(b, f | dq | bw | vl) && has(c, vnni)) features |= CK_CPU_AVX512;
+
+  const unsigned sub_leaves = a, avx_vnni = 1u << 4;
+  if (sub_leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, avx_vnni)) features |= CK_CPU_AVXVNNI;
   return features;
 }
 #elif defined(__aarch64__) && defined(__linux__)

@@ -115,7 +115,8 @@ bool ck_accumulate_neon(const float *values, float weight, double scale, size_t 
       const float32x2_t two = half ? vget_high_f32(four) : vget_low_f32(four);
       const float64x2_t value = vmulq_n_f64(vcvt_f64_f32(two), scale);
       fits = vandq_u64(fits, vcltq_f64(vabsq_f64(value), limit));
-      vst1q_s64(units + 2 * half, vsubq_s64(vreinterpretq_s64_f64(vaddq_f64(value, magic)), vreinterpretq_s64_f64(magic)));
+      const int64x2_t rounded = vreinterpretq_s64_f64(vaddq_f64(value, magic));
+      vst1q_s64(units + 2 * half, vsubq_s64(rounded, vreinterpretq_s64_f64(magic)));
     }
     const size_t here = count - i < 4 ? count - i : 4;
     for (size_t j = 0; j < here; j++) sums[i + j] = (int64_t)((uint64_t)sums[i + j] + (uint64_t)units[j]);

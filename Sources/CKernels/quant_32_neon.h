@@ -67,10 +67,6 @@ INLINE void codes_mxfp4(const uint8_t *block, int8x16_t *codes) {
 
 // Types
 
-/// `ck_multiply_<type>_<level>`
-#define NAME_OF(name, level) ck_multiply_##name##_##level
-#define NAME_AT(name, level) NAME_OF(name, level)
-
 #define TYPE_32(name, block, factors_of, scales_of, ...)                                                             \
   static const quant_type name = {.codes = codes_##name,                                                             \
                                   .factors = factors_of,                                                             \

@@ -1,6 +1,6 @@
 /// The integer steps of the NEON products, which are all that differs between CPUs: CK_DOTPROD says that there are dot
-/// products of bytes, CK_I8MM that there are products of 2 x 8 with 8 x 2 bytes too. Included after the target attribute
-/// is pushed.
+/// products of bytes, CK_I8MM that there are products of 2 x 8 with 8 x 2 bytes too. Included after the target
+/// attribute is pushed.
 ///
 /// Codes are at least -128 and activations at most 127 in magnitude: a sum of two products is at most 32512 and fits in
 /// 16 bits.
@@ -57,9 +57,9 @@ INLINE void transpose_8(const int16x8_t in[8], int16x8_t out[8]) {
   UNROLL for (int i = 0; i < 8; i++) out[i] = from[i];
 }
 
-// Panels: 16 codes of each of 4 weight rows, and `count` (2 or 4) activation rows. The products of row r with activation
-// row a end in lane r of vector a; with CK_I8MM they come as 2 x 2 products of rows 2 i and 2 i + 1, i = 0 and 1, with a
-// pair of activation rows.
+// Panels: 16 codes of each of 4 weight rows, and `count` (2 or 4) activation rows. The products of row r with
+// activation row a end in lane r of vector a; with CK_I8MM they come as 2 x 2 products of rows 2 i and 2 i + 1, i = 0
+// and 1, with a pair of activation rows.
 
 /// How many vectors differ that stand for the same factors of 4 rows.
 #define FACTOR_KINDS (CK_I8MM ? 2 : 1)

@@ -5,6 +5,8 @@
 #define CK_CPU_AVX2 1u
 /// AVX-512 F, BW, VL, DQ and VNNI on top of CK_CPU_AVX2, and an operating system that saves their registers.
 #define CK_CPU_AVX512 2u
+/// AVX-VNNI on top of CK_CPU_AVX2.
+#define CK_CPU_AVXVNNI 32u
 /// arm64 Advanced SIMD.
 #define CK_CPU_NEON 4u
 /// Dot products of bytes on top of CK_CPU_NEON (DotProd).

@@ -1,4 +1,5 @@
-/// Quantized products and the quantization of activations, for x86-64 with AVX2 and with AVX-512 VNNI,
+/// Quantized products and the quantization of activations, for x86-64 with AVX2, with AVX2 and the 256-bit
+/// VNNI of either kind, and with AVX-512 VNNI,
 /// and for arm64 with NEON alone, with dot products of bytes, and with products of matrices of bytes.
 ///
 /// The bits are defined by the scalar reference in Sources/Kernels/Quantized and by docs/numerics.md; every function
@@ -47,6 +48,34 @@ CK_MULTIPLY(ck_multiply_q4k_avx2);
 CK_MULTIPLY(ck_multiply_q5k_avx2);
 CK_MULTIPLY(ck_multiply_q6k_avx2);
 CK_MULTIPLY(ck_multiply_iq4_xs_avx2);
+
+CK_MULTIPLY(ck_multiply_q4_0_avxvnni);
+CK_MULTIPLY(ck_multiply_q4_1_avxvnni);
+CK_MULTIPLY(ck_multiply_q5_0_avxvnni);
+CK_MULTIPLY(ck_multiply_q5_1_avxvnni);
+CK_MULTIPLY(ck_multiply_q8_0_avxvnni);
+CK_MULTIPLY(ck_multiply_iq4_nl_avxvnni);
+CK_MULTIPLY(ck_multiply_mxfp4_avxvnni);
+CK_MULTIPLY(ck_multiply_q2k_avxvnni);
+CK_MULTIPLY(ck_multiply_q3k_avxvnni);
+CK_MULTIPLY(ck_multiply_q4k_avxvnni);
+CK_MULTIPLY(ck_multiply_q5k_avxvnni);
+CK_MULTIPLY(ck_multiply_q6k_avxvnni);
+CK_MULTIPLY(ck_multiply_iq4_xs_avxvnni);
+
+CK_MULTIPLY(ck_multiply_q4_0_vnni256);
+CK_MULTIPLY(ck_multiply_q4_1_vnni256);
+CK_MULTIPLY(ck_multiply_q5_0_vnni256);
+CK_MULTIPLY(ck_multiply_q5_1_vnni256);
+CK_MULTIPLY(ck_multiply_q8_0_vnni256);
+CK_MULTIPLY(ck_multiply_iq4_nl_vnni256);
+CK_MULTIPLY(ck_multiply_mxfp4_vnni256);
+CK_MULTIPLY(ck_multiply_q2k_vnni256);
+CK_MULTIPLY(ck_multiply_q3k_vnni256);
+CK_MULTIPLY(ck_multiply_q4k_vnni256);
+CK_MULTIPLY(ck_multiply_q5k_vnni256);
+CK_MULTIPLY(ck_multiply_q6k_vnni256);
+CK_MULTIPLY(ck_multiply_iq4_xs_vnni256);
 
 CK_MULTIPLY(ck_multiply_q4_0_avx512);
 CK_MULTIPLY(ck_multiply_q4_1_avx512);

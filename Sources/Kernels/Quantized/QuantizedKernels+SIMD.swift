@@ -23,6 +23,47 @@ import Tensors
       quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
 
+    /// AVX2 with the VNNI of 256 bits that this CPU has: AVX-VNNI, or else that of AVX-512.
+    static let avxVNNI = ck_cpu_features() & CK_CPU_AVXVNNI != 0 ? vnniOfAVX : vnniOfAVX512
+
+    static let vnniOfAVX = QuantizedKernels(
+      multiplies: [
+        .q4_0: ck_multiply_q4_0_avxvnni,
+        .q4_1: ck_multiply_q4_1_avxvnni,
+        .q5_0: ck_multiply_q5_0_avxvnni,
+        .q5_1: ck_multiply_q5_1_avxvnni,
+        .q8_0: ck_multiply_q8_0_avxvnni,
+        .iq4_nl: ck_multiply_iq4_nl_avxvnni,
+        .mxfp4: ck_multiply_mxfp4_avxvnni,
+        .q2_K: ck_multiply_q2k_avxvnni,
+        .q3_K: ck_multiply_q3k_avxvnni,
+        .q4_K: ck_multiply_q4k_avxvnni,
+        .q5_K: ck_multiply_q5k_avxvnni,
+        .q6_K: ck_multiply_q6k_avxvnni,
+        .iq4_xs: ck_multiply_iq4_xs_avxvnni,
+      ],
+      quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
+      completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
+
+    static let vnniOfAVX512 = QuantizedKernels(
+      multiplies: [
+        .q4_0: ck_multiply_q4_0_vnni256,
+        .q4_1: ck_multiply_q4_1_vnni256,
+        .q5_0: ck_multiply_q5_0_vnni256,
+        .q5_1: ck_multiply_q5_1_vnni256,
+        .q8_0: ck_multiply_q8_0_vnni256,
+        .iq4_nl: ck_multiply_iq4_nl_vnni256,
+        .mxfp4: ck_multiply_mxfp4_vnni256,
+        .q2_K: ck_multiply_q2k_vnni256,
+        .q3_K: ck_multiply_q3k_vnni256,
+        .q4_K: ck_multiply_q4k_vnni256,
+        .q5_K: ck_multiply_q5k_vnni256,
+        .q6_K: ck_multiply_q6k_vnni256,
+        .iq4_xs: ck_multiply_iq4_xs_vnni256,
+      ],
+      quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
+      completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
+
     /// AVX-512 F, BW, VL, DQ and VNNI, besides all of `avx2`.
     static let avx512 = QuantizedKernels(
       multiplies: [

@@ -16,6 +16,14 @@ enum CrossTools {
 
   /// What to install, as a sentence; nil when everything is there.
   static let missing: String? = {
+    #if arch(arm64)
+      return "this machine runs the NEON kernels itself, in the other suites"
+    #else
+      return missingPackages
+    #endif
+  }()
+
+  private static let missingPackages: String? = {
     var packages: [String] = []
     if emulator == nil { packages.append("qemu-user") }
     if find("aarch64-linux-gnu-ld") == nil { packages.append("gcc-aarch64-linux-gnu") }
@@ -37,7 +45,7 @@ enum CrossTools {
     let sources = names.map { kernels.appending(path: $0).path }
     let driver = folder.appending(path: "driver")
     let arguments = [
-      "--target=aarch64-linux-gnu", "-O2", "-static", "-Werror", "-I", kernels.appending(path: "include").path,
+      "--target=aarch64-linux-gnu", "-O2", "-static", "-I", kernels.appending(path: "include").path,
       root.appending(path: "Tests/CrossKernels/driver.c").path, "-o", driver.path,
     ]
     try run(compiler, arguments + sources, input: nil, output: folder.appending(path: "compiler.txt"))
