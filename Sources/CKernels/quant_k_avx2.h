@@ -55,9 +55,10 @@ INLINE __m256i scale_order(int a, int b) {
 }
 
 /// The sum of sub-scale * (codes * activations), as lanes that are yet to be summed.
-INLINE __m256i scale_codes(const k_type *type, const __m256i codes[8], const int8_t *activations, __m256i sub_scales) {
+INLINE __m256i scale_codes(const k_type *type, const uint8_t *block, const int8_t *activations, __m256i sub_scales) {
   const __m256i halves[2] = {_mm256_permute4x64_epi64(sub_scales, 0x44), _mm256_permute4x64_epi64(sub_scales, 0xee)};
-  __m256i total = _mm256_setzero_si256();
+  __m256i codes[8], total = _mm256_setzero_si256();
+  type->codes(block, codes);
 #if CK_VNNI
   if (!type->has_signs) {
     UNROLL for (int i = 0; i < 8; i += 2) {
@@ -83,9 +84,7 @@ INLINE __m256i scale_codes(const k_type *type, const __m256i codes[8], const int
 INLINE void multiply_block(const k_type *type, const uint8_t *block, const int8_t *activations, const int16_t *sums,
                            __m256i *total, __m256i *minimum_total) {
   const __m256i sub_scales = type->sub_scales(block);
-  __m256i codes[8];
-  type->codes(block, codes);
-  *total = scale_codes(type, codes, activations, sub_scales);
+  *total = scale_codes(type, block, activations, sub_scales);
   if (type->offset) {
     const __m256i excess = _mm256_madd_epi16(sub_scales, load_256(sums));
     *total = _mm256_sub_epi32(*total, _mm256_mullo_epi32(excess, _mm256_set1_epi32(type->offset)));

@@ -177,4 +177,25 @@ INLINE float32x4_t floats_of_exponents(uint32x4_t lanes) {
   return vmulq_n_f32(vreinterpretq_f32_u32(bits), 0.5f);
 }
 
+// Floats of 4 rows
+
+/// The floats of 4 rows from `first` on, and zeros where there are no rows.
+INLINE float32x4_t load_rows(const product *p, const float *output, size_t first) {
+  if (first + 4 <= p->weight_rows) return vld1q_f32(output + first);
+  float some[4] = {0};
+  for (size_t r = first; r < p->weight_rows; r++) some[r - first] = output[r];
+  return vld1q_f32(some);
+}
+
+/// Stores the floats of 4 rows from `first` on, of those that there are.
+INLINE void store_rows(const product *p, float *output, size_t first, float32x4_t sum) {
+  if (first + 4 <= p->weight_rows) {
+    vst1q_f32(output + first, sum);
+  } else {
+    float some[4];
+    vst1q_f32(some, sum);
+    for (size_t r = first; r < p->weight_rows; r++) output[r] = some[r - first];
+  }
+}
+
 #endif

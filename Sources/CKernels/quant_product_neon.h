@@ -40,17 +40,6 @@ INLINE float32x4_t load_minimums(const quant_type *type, uint32x4_t factors) {
   return type->adds_minimum || type->sub_minimums ? floats_of_upper_halves(factors) : vdupq_n_f32(0);
 }
 
-/// Stores the floats of 4 rows from `first` on, of those that there are.
-INLINE void store_rows(const product *p, float *output, size_t first, float32x4_t sum) {
-  if (first + 4 <= p->weight_rows) {
-    vst1q_f32(output + first, sum);
-  } else {
-    float some[4];
-    vst1q_f32(some, sum);
-    for (size_t r = first; r < p->weight_rows; r++) output[r] = some[r - first];
-  }
-}
-
 // Rows
 
 #define TILE_ROWS 4
@@ -233,13 +222,14 @@ INLINE void add_panel(const quant_type *type, const product *p, const panel *pan
   const size_t n = (size_t)type->elements;
   activation_row activations[4];
   const int8_t *elements[4];
-  float *outputs[4], sums[4][PANEL_ROWS];
+  float *outputs[4];
+  float32x4_t sums[4][2];
   UNROLL for (int i = 0; i < count; i++) {
     activations[i] = activation_row_at(p->activations + at[i] * p->activation_stride, p->elements, n);
     elements[i] = activations[i].elements;
     outputs[i] = p->output + at[i] * p->output_stride;
-    UNROLL for (size_t r = 0; r < PANEL_ROWS; r++)
-      sums[i][r] = start == 0 || first + r >= p->weight_rows ? 0 : outputs[i][first + r];
+    UNROLL for (size_t half = 0; half < 2; half++)
+      sums[i][half] = start == 0 ? vdupq_n_f32(0) : load_rows(p, outputs[i], first + 4 * half);
   }
   for (size_t b = 0; b < blocks; b++) {
     int32x4_t totals[2][4];
@@ -251,17 +241,14 @@ INLINE void add_panel(const quant_type *type, const product *p, const panel *pan
       if (type->sub_minimums || type->offset) multiply_panel_sums(panel, activation_sums, sum_total);
       UNROLL for (int half = 0; half < 2; half++) {
         if (type->offset) totals[half][i] = vmlsq_n_s32(totals[half][i], sum_total[half], type->offset);
-        const float32x4_t sum = vld1q_f32(sums[i] + 4 * half);
-        vst1q_f32(sums[i] + 4 * half,
-                  add_block(type, sum, totals[half][i], sum_total[half], panel->scale[b][half],
-                            panel->minimum[b][half], activations[i].scales[start + b]));
+        sums[i][half] = add_block(type, sums[i][half], totals[half][i], sum_total[half], panel->scale[b][half],
+                                  panel->minimum[b][half], activations[i].scales[start + b]);
       }
     }
   }
-  UNROLL for (int i = 0; i < count; i++) {
-    store_rows(p, outputs[i], first, vld1q_f32(sums[i]));
-    if (first + 4 < p->weight_rows) store_rows(p, outputs[i], first + 4, vld1q_f32(sums[i] + 4));
-  }
+  UNROLL for (int i = 0; i < count; i++)
+    UNROLL for (size_t half = 0; half < 2; half++)
+      store_rows(p, outputs[i], first + 4 * half, sums[i][half]);
 }
 
 /// Many activation rows: 256 elements of 8 weight rows are laid out once and meet all of them.
