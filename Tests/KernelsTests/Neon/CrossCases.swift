@@ -182,13 +182,20 @@ enum CrossCases {
 
   // MARK: Attention
 
-  private static let attention: [CrossCase] = KVType.allCases.flatMap { type in
-    [(16, 16), (64, 64), (128, 128), (40, 24), (7, 3), (72, 200), (192, 137)].flatMap { key, value in
-      [(1, 64, 64), (1, 1, 3), (2, 15, 16), (4, 64, 1), (5, 17, 63), (9, 64, 20)].flatMap { queries, first, second in
-        tiles(type, key, value, queries: queries, counts: [first, second])
+  /// All scores are -0, and the largest counts as +0.
+  private static let zeroScores = CrossCase(
+    "attention to scores of -0", .attend, [4, 1, 1, 4, 4, 3, 1, 1, 3, CrossBytes.parameter(Float(0.3)) | 1 << 32],
+    [floats([-.leastNonzeroMagnitude]), floats([1, 1, 1]), floats([1, 2, 3]), blank(3)])
+
+  private static let attention: [CrossCase] =
+    [zeroScores]
+    + KVType.allCases.flatMap { type in
+      [(16, 16), (64, 64), (128, 128), (40, 24), (7, 3), (72, 200), (192, 137)].flatMap { key, value in
+        [(1, 64, 64), (1, 1, 3), (2, 15, 16), (4, 64, 1), (5, 17, 63), (9, 64, 20)].flatMap { queries, first, second in
+          tiles(type, key, value, queries: queries, counts: [first, second])
+        }
       }
     }
-  }
 
   /// A tile and the next one, which goes on with what the first left.
   private static func tiles(_ type: KVType, _ key: Int, _ value: Int, queries: Int, counts: [Int]) -> [CrossCase] {
