@@ -27,7 +27,19 @@ unsigned ck_cpu_features(void) {
 
   const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31, vnni = 1u << 11;
   if ((states & zmm) == zmm && has(b, f | dq | bw | vl) && has(c, vnni)) features |= CK_CPU_AVX512;
+
+  const unsigned sub_leaves = a, avx_vnni = 1u << 4;
+  if (sub_leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, avx_vnni)) features |= CK_CPU_AVXVNNI;
   return features;
+}
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+unsigned ck_cpu_features(void) {
+  const unsigned long dotprod = 1ul << 20, i8mm = 1ul << 13; // HWCAP_ASIMDDP, HWCAP2_I8MM
+  if (!(getauxval(AT_HWCAP) & dotprod)) return CK_CPU_NEON;
+  if (!(getauxval(AT_HWCAP2) & i8mm)) return CK_CPU_NEON | CK_CPU_DOTPROD;
+  return CK_CPU_NEON | CK_CPU_DOTPROD | CK_CPU_I8MM;
 }
 #elif defined(__aarch64__)
 unsigned ck_cpu_features(void) { return CK_CPU_NEON; }

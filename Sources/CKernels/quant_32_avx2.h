@@ -22,11 +22,21 @@ typedef struct {
   int chain;
 } type_32;
 
+/// What codes are above their values when they meet activations; with VNNI all are unsigned then.
+INLINE int offset_of(const type_32 *type) { return CK_VNNI && type->has_signs ? 128 : type->offset; }
+
+INLINE __m256i codes_of(const type_32 *type, const uint8_t *block) {
+  const __m256i codes = type->codes(block);
+  return CK_VNNI && type->has_signs ? make_unsigned(codes) : codes;
+}
+
+#if !CK_VNNI
 /// Sums of two products in 16 bits. For signed codes the sign goes to the activation: 2 * 128 * 127 fits.
 INLINE __m256i multiply_codes(const type_32 *type, __m256i codes, __m256i activations) {
   if (!type->has_signs) return _mm256_maddubs_epi16(codes, activations);
   return _mm256_maddubs_epi16(_mm256_abs_epi8(codes), _mm256_sign_epi8(activations, codes));
 }
+#endif
 
 /// `factor` * the sum of 32 activations, in all lanes; `sums` are the two sums of 16.
 INLINE __m256i multiply_sums(int factor, const int16_t *sums) {
@@ -64,7 +74,12 @@ INLINE void store_factors(const type_32 *type, const uint8_t *block, uint16_t *s
 
 /// The sum of code * activation of a block, as lanes that are yet to be summed.
 INLINE __m256i multiply_lanes(const type_32 *type, const uint8_t *block, const int8_t *activations) {
-  return _mm256_madd_epi16(multiply_codes(type, type->codes(block), load_256(activations)), _mm256_set1_epi16(1));
+  const __m256i codes = codes_of(type, block), values = load_256(activations);
+#if CK_VNNI
+  return DOT_BYTES(_mm256_setzero_si256(), codes, values);
+#else
+  return _mm256_madd_epi16(multiply_codes(type, codes, values), _mm256_set1_epi16(1));
+#endif
 }
 
 /// Sums of code * activation of 8 blocks.
@@ -125,7 +140,7 @@ INLINE __m256 add_tile(const type_32 *type, const tile *tile, size_t rows, const
     if (type->minimum) transpose_16_bytes(minimum_rows, 2 * b, minimums);
     for (size_t i = 0; i < MIN(blocks - b, 8); i++) {
       const int16_t *sums = activation_sums + 2 * (b + i);
-      const __m256i total = _mm256_add_epi32(totals[i], multiply_sums(-type->offset, sums));
+      const __m256i total = _mm256_add_epi32(totals[i], multiply_sums(-offset_of(type), sums));
       const __m256 scale = type->scales(halves_of_block(scales, i));
       const __m256 minimum = type->minimum ? floats_of_halves(halves_of_block(minimums, i)) : _mm256_setzero_ps();
       sum = add_block(type, sum, total, scale, minimum, activation_scales[b + i], sums);
@@ -167,7 +182,7 @@ INLINE void lay(const type_32 *type, const uint8_t *const blocks[8], size_t b, p
   uint32_t factors[8];
   const uint8_t *rows[8];
   UNROLL for (int r = 0; r < 8; r++) {
-    codes[r] = type->codes(blocks[r]);
+    codes[r] = codes_of(type, blocks[r]);
     factors[r] = type->factors(blocks[r]);
     rows[r] = (const void *)&codes[r];
   }
@@ -177,10 +192,34 @@ INLINE void lay(const type_32 *type, const uint8_t *const blocks[8], size_t b, p
   if (type->minimum) panel->minimum[b] = floats_of_halves(_mm256_srli_epi32(load_256(factors), 16));
 }
 
+/// Adds the products of a block of 8 rows with the elements from `start` on of `count` activation rows.
+INLINE void add_codes(const type_32 *type, const __m256i all_codes[8], const activation_row *activations, size_t start,
+                      int count, __m256i *totals) {
+#if CK_VNNI
+  (void)type;
+  UNROLL for (int g = 0; g < 8; g++)
+    UNROLL for (int i = 0; i < count; i++)
+      totals[i] = DOT_BYTES(totals[i], all_codes[g], broadcast_32(activations[i].elements + start + 4 * g));
+#else
+  UNROLL for (int link = 0; link < 8; link += type->chain) {
+    __m256i dots[4];
+    UNROLL for (int g = link; g < link + type->chain; g++) {
+      const __m256i codes = all_codes[g];
+      UNROLL for (int i = 0; i < count; i++) {
+        const __m256i values = broadcast_32(activations[i].elements + start + 4 * g);
+        const __m256i dot = multiply_codes(type, codes, values);
+        dots[i] = g == link ? dot : _mm256_add_epi16(dots[i], dot);
+      }
+    }
+    UNROLL for (int i = 0; i < count; i++) totals[i] = add_pairs(totals[i], dots[i], _mm256_set1_epi16(1));
+  }
+#endif
+}
+
 /// Adds `blocks` blocks of the panel's rows times `count` activation rows from `a` on to the output.
 INLINE void add_panel(const type_32 *type, const product *p, const panel *panel, size_t first, size_t a, int count,
                       size_t start, size_t blocks) {
-  const __m256i mask = row_mask(p, first), ones = _mm256_set1_epi16(1);
+  const __m256i mask = row_mask(p, first);
   activation_row activations[4];
   __m256 sums[4];
   UNROLL for (int i = 0; i < count; i++) {
@@ -190,19 +229,8 @@ INLINE void add_panel(const type_32 *type, const product *p, const panel *panel,
   }
   for (size_t b = start; b < start + blocks; b++) {
     __m256i totals[4];
-    UNROLL for (int i = 0; i < count; i++) totals[i] = multiply_sums(-type->offset, activations[i].sums + 2 * b);
-    UNROLL for (int link = 0; link < 8; link += type->chain) {
-      __m256i dots[4];
-      UNROLL for (int g = link; g < link + type->chain; g++) {
-        const __m256i codes = panel->codes[b - start][g];
-        UNROLL for (int i = 0; i < count; i++) {
-          const __m256i values = broadcast_32(activations[i].elements + 32 * b + 4 * g);
-          const __m256i dot = multiply_codes(type, codes, values);
-          dots[i] = g == link ? dot : _mm256_add_epi16(dots[i], dot);
-        }
-      }
-      UNROLL for (int i = 0; i < count; i++) totals[i] = _mm256_add_epi32(totals[i], _mm256_madd_epi16(dots[i], ones));
-    }
+    UNROLL for (int i = 0; i < count; i++) totals[i] = multiply_sums(-offset_of(type), activations[i].sums + 2 * b);
+    add_codes(type, panel->codes[b - start], activations, 32 * b, count, totals);
     UNROLL for (int i = 0; i < count; i++)
       sums[i] = add_block(type, sums[i], totals[i], panel->scale[b - start], panel->minimum[b - start],
                           activations[i].scales[b], activations[i].sums + 2 * b);

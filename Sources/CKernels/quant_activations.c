@@ -1,25 +1,9 @@
-// Quantization of activations to int8, and completion of received rows.
+// Quantization of activations to int8, and completion of received rows, for x86-64.
 #pragma STDC FP_CONTRACT OFF
-#include "quant_blocks.h"
+#include "quant_activations.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-
-#define INLINE static inline __attribute__((always_inline))
-#define INFINITY_BITS 0x7f800000u
-#define TINY_BITS 0x0d800000u // 2^-100
-
-/// Scale and inverse of a block from the bits of its largest magnitude.
-INLINE float block_inverse(uint32_t largest, float *scale) {
-  float magnitude;
-  memcpy(&magnitude, &largest, sizeof magnitude);
-  if (largest < TINY_BITS) {
-    *scale = 0;
-    return 0;
-  }
-  *scale = magnitude / 127.0f;
-  return 127.0f / magnitude;
-}
 
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 

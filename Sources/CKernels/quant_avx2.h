@@ -1,4 +1,7 @@
 /// What the AVX2 products share. Included after the target attribute is pushed.
+///
+/// CK_VNNI says how sums of four products of bytes are made: 0, in two steps, with care for 16 bits; 1, by AVX-VNNI;
+/// 2, by the AVX-512 form of the same instructions.
 #ifndef QUANT_AVX2_H
 #define QUANT_AVX2_H
 
@@ -16,6 +19,26 @@ INLINE __m256i join_128(__m128i low, __m128i high) {
 
 /// The same 4 bytes in all lanes.
 INLINE __m256i broadcast_32(const void *bytes) { return _mm256_set1_epi32(load_i32(bytes)); }
+
+#if CK_VNNI == 1
+#define DOT_BYTES _mm256_dpbusd_avx_epi32
+#define DOT_PAIRS _mm256_dpwssd_avx_epi32
+#elif CK_VNNI
+#define DOT_BYTES _mm256_dpbusd_epi32
+#define DOT_PAIRS _mm256_dpwssd_epi32
+#endif
+
+/// Adds sums of two products of int16.
+INLINE __m256i add_pairs(__m256i sums, __m256i left, __m256i right) {
+#if CK_VNNI
+  return DOT_PAIRS(sums, left, right);
+#else
+  return _mm256_add_epi32(sums, _mm256_madd_epi16(left, right));
+#endif
+}
+
+/// Signed codes as unsigned ones, 128 above.
+INLINE __m256i make_unsigned(__m256i codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
 
 /// Low nibbles of 16 bytes, then their high ones.
 INLINE __m256i nibbles_of_16(const uint8_t *bytes) {

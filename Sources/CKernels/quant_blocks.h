@@ -122,6 +122,19 @@ static inline int32_t load_i32(const void *bytes) {
   return value;
 }
 
+/// Sub-scales and sub-minimums of Q4_K and Q5_K as bytes, number 0 lowest.
+typedef struct {
+  uint64_t scales, minimums;
+} sub_scales_k;
+
+static inline sub_scales_k unpack_sub_scales_k(const uint8_t bytes[12]) {
+  const uint32_t scale = load_u32(bytes), minimum = load_u32(bytes + 4), rest = load_u32(bytes + 8);
+  const uint32_t upper_scales = (rest & 0x0f0f0f0fu) | ((scale >> 2) & 0x30303030u);
+  const uint32_t upper_minimums = ((rest >> 4) & 0x0f0f0f0fu) | ((minimum >> 2) & 0x30303030u);
+  return (sub_scales_k){.scales = (scale & 0x3f3f3f3fu) | (uint64_t)upper_scales << 32,
+                        .minimums = (minimum & 0x3f3f3f3fu) | (uint64_t)upper_minimums << 32};
+}
+
 // Factors of the types with blocks of 32: 16 bits of scale, and in the upper half the float16 minimum.
 
 /// A float16 scale leads the block.

@@ -1,7 +1,8 @@
 /// Products of types with blocks of 256 for AVX2, for any type. Included after the target attribute is pushed.
 ///
 /// Unsigned codes are at most 63, activations at most 127 in magnitude: a sum of two products is at most 16002, and
-/// 16-bit sums neither saturate nor wrap as long as `chain` of them are added.
+/// 16-bit sums neither saturate nor wrap as long as `chain` of them are added. With VNNI there are 32-bit sums of four
+/// products, which are at most 32004 and fit in 16 bits too; the panels make signed codes unsigned.
 #ifndef QUANT_K_AVX2_H
 #define QUANT_K_AVX2_H
 
@@ -46,21 +47,44 @@ typedef struct {
   uint32_t factors[TILE_BLOCKS][TILE_ROWS];
 } tile;
 
+/// Picks sub-scales of 8: for the first 128-bit part a and b, for the second a + 1 and b + 1, four times each.
+INLINE __m256i scale_order(int a, int b) {
+  const int low = 0x0101 * (2 * a) + 0x0100, high = 0x0101 * (2 * b) + 0x0100;
+  return join_128(_mm_unpacklo_epi64(_mm_set1_epi16((short)low), _mm_set1_epi16((short)high)),
+                  _mm_unpacklo_epi64(_mm_set1_epi16((short)(low + 0x0202)), _mm_set1_epi16((short)(high + 0x0202))));
+}
+
+/// The sum of sub-scale * (codes * activations), as lanes that are yet to be summed.
+INLINE __m256i scale_codes(const k_type *type, const uint8_t *block, const int8_t *activations, __m256i sub_scales) {
+  const __m256i halves[2] = {_mm256_permute4x64_epi64(sub_scales, 0x44), _mm256_permute4x64_epi64(sub_scales, 0xee)};
+  __m256i codes[8], total = _mm256_setzero_si256();
+  type->codes(block, codes);
+#if CK_VNNI
+  if (!type->has_signs) {
+    UNROLL for (int i = 0; i < 8; i += 2) {
+      __m256i dots[2];
+      UNROLL for (int k = 0; k < 2; k++)
+        dots[k] = DOT_BYTES(_mm256_setzero_si256(), codes[i + k], load_256(activations + 32 * (i + k)));
+      // Packing leaves 16 codes of one vector and 16 of the next in each 128-bit part.
+      const __m256i order = scale_order(2 * i % 8, 2 * i % 8 + 2);
+      total = DOT_PAIRS(total, _mm256_packs_epi32(dots[0], dots[1]), _mm256_shuffle_epi8(halves[i / 4], order));
+    }
+    return total;
+  }
+#endif
+  UNROLL for (int i = 0; i < 8; i++) {
+    const __m256i order = scale_order(2 * i % 8, 2 * i % 8);
+    const __m256i dot = multiply_codes(type, codes[i], load_256(activations + 32 * i));
+    total = add_pairs(total, dot, _mm256_shuffle_epi8(halves[i / 4], order));
+  }
+  return total;
+}
+
 /// Integers of one block: `total` of the codes, `minimum_total` of the minimums.
 INLINE void multiply_block(const k_type *type, const uint8_t *block, const int8_t *activations, const int16_t *sums,
                            __m256i *total, __m256i *minimum_total) {
   const __m256i sub_scales = type->sub_scales(block);
-  const __m256i halves[2] = {_mm256_permute4x64_epi64(sub_scales, 0x44), _mm256_permute4x64_epi64(sub_scales, 0xee)};
-  __m256i codes[8];
-  type->codes(block, codes);
-  *total = _mm256_setzero_si256();
-  UNROLL for (int i = 0; i < 8; i++) {
-    // 128-bit parts have sub-scales 2 i and 2 i + 1, of 8 in each half.
-    const __m256i order = join_128(_mm_set1_epi16((short)(0x0100 + 0x0404 * (i % 4))),
-                                   _mm_set1_epi16((short)(0x0302 + 0x0404 * (i % 4))));
-    const __m256i dot = multiply_codes(type, codes[i], load_256(activations + 32 * i));
-    *total = _mm256_add_epi32(*total, _mm256_madd_epi16(dot, _mm256_shuffle_epi8(halves[i / 4], order)));
-  }
+  *total = scale_codes(type, block, activations, sub_scales);
   if (type->offset) {
     const __m256i excess = _mm256_madd_epi16(sub_scales, load_256(sums));
     *total = _mm256_sub_epi32(*total, _mm256_mullo_epi32(excess, _mm256_set1_epi32(type->offset)));
@@ -127,7 +151,7 @@ INLINE void multiply_rows(const k_type *type, const product *p) {
 /// A block of each of 8 weight rows, side by side; lane r is row r.
 typedef struct {
   __m256i codes[64];      // 4 codes a lane
-  __m256i sub_scales[16]; // two int16, both the sub-scale
+  __m256i sub_scales[16]; // two int16, both the sub-scale; with VNNI int32
   __m256i sum_factors[8]; // two int16: minimums, or else sub-scales, of the sums of 16 activations 2 i and 2 i + 1
   __m256 scale, minimum;
 } panel;
@@ -140,12 +164,33 @@ INLINE void transpose_pairs(const __m256i values[8], __m256i out[8]) {
   transpose_16_bytes(rows, 16, out + 4);
 }
 
+/// From pairs of sub-scales, of each 16 codes.
+INLINE void lay_sub_scales(const k_type *type, const __m256i pairs[8], __m256i out[16]) {
+  UNROLL for (int j = 0; j < 8; j++) {
+#if CK_VNNI
+    const __m256i first = _mm256_srai_epi32(_mm256_slli_epi32(pairs[j], 16), 16);
+    const __m256i second = _mm256_srai_epi32(pairs[j], 16);
+#else
+    const __m256i first = _mm256_blend_epi16(pairs[j], _mm256_slli_epi32(pairs[j], 16), 0xaa);
+    const __m256i second = _mm256_blend_epi16(_mm256_srli_epi32(pairs[j], 16), pairs[j], 0xaa);
+#endif
+    if (type->sub_block == 32) {
+      out[j] = first;
+    } else {
+      out[2 * j] = first;
+      out[2 * j + 1] = second;
+    }
+  }
+}
+
 INLINE void lay(const k_type *type, const uint8_t *const blocks[8], panel *panel) {
   __m256i codes[8][8], pairs[8], sub_scales[8], minimums[8];
   uint16_t scale[8], minimum[8];
   const uint8_t *rows[8];
   for (int r = 0; r < 8; r++) {
     type->codes(blocks[r], codes[r]);
+    if (CK_VNNI && type->has_signs)
+      UNROLL for (int i = 0; i < 8; i++) codes[r][i] = make_unsigned(codes[r][i]);
     sub_scales[r] = type->sub_scales(blocks[r]);
     if (type->minimums) minimums[r] = type->minimums(blocks[r]);
     scale[r] = (uint16_t)type->factors(blocks[r]);
@@ -154,23 +199,47 @@ INLINE void lay(const k_type *type, const uint8_t *const blocks[8], panel *panel
   }
   for (int i = 0; i < 16; i++) transpose_16_bytes(rows, (size_t)(16 * i), panel->codes + 4 * i);
   transpose_pairs(sub_scales, pairs);
-  if (type->sub_block == 32) {
-    UNROLL for (int j = 0; j < 8; j++) panel->sub_scales[j] = pairs[j];
-  } else {
-    UNROLL for (int j = 0; j < 8; j++) {
-      panel->sub_scales[2 * j] = _mm256_blend_epi16(pairs[j], _mm256_slli_epi32(pairs[j], 16), 0xaa);
-      panel->sub_scales[2 * j + 1] = _mm256_blend_epi16(_mm256_srli_epi32(pairs[j], 16), pairs[j], 0xaa);
-    }
-  }
+  lay_sub_scales(type, pairs, panel->sub_scales);
   transpose_pairs(type->minimums ? minimums : sub_scales, panel->sum_factors);
   panel->scale = load_8_halves(scale);
   panel->minimum = load_8_halves(minimum);
 }
 
+/// Adds sub-scale * (codes * activations) of sub-block `j`, with the elements from `start` on of `count` rows.
+INLINE void add_sub_block(const k_type *type, const panel *panel, int j, const activation_row *activations,
+                          size_t start, int count, __m256i *totals) {
+  const int groups = type->sub_block / 4;
+#if CK_VNNI
+  __m256i dots[4];
+  UNROLL for (int g = 0; g < groups; g++) {
+    const __m256i codes = panel->codes[j * groups + g];
+    UNROLL for (int i = 0; i < count; i++)
+      dots[i] = DOT_BYTES(g == 0 ? _mm256_setzero_si256() : dots[i], codes,
+                          broadcast_32(activations[i].elements + start + 4 * g));
+  }
+  UNROLL for (int i = 0; i < count; i++)
+    totals[i] = _mm256_add_epi32(totals[i], _mm256_mullo_epi32(dots[i], panel->sub_scales[j]));
+#else
+  UNROLL for (int link = 0; link < groups; link += type->chain) {
+    __m256i dots[4];
+    UNROLL for (int g = link; g < link + type->chain; g++) {
+      const __m256i codes = panel->codes[j * groups + g];
+      UNROLL for (int i = 0; i < count; i++) {
+        const __m256i values = broadcast_32(activations[i].elements + start + 4 * g);
+        const __m256i dot = multiply_codes(type, codes, values);
+        dots[i] = g == link ? dot : _mm256_add_epi16(dots[i], dot);
+      }
+    }
+    UNROLL for (int i = 0; i < count; i++)
+      totals[i] = _mm256_add_epi32(totals[i], _mm256_madd_epi16(dots[i], panel->sub_scales[j]));
+  }
+#endif
+}
+
 /// Adds block `b` of the panel's rows times `count` activation rows from `a` on to the output.
 INLINE void add_panel(const k_type *type, const product *p, const panel *panel, size_t first, size_t a, int count,
                       size_t b) {
-  const int groups = type->sub_block / 4;
+  const int groups = type->sub_block / 4, offset = CK_VNNI && type->has_signs ? 128 : type->offset;
   const __m256i mask = row_mask(p, first);
   activation_row activations[4];
   __m256i totals[4];
@@ -178,22 +247,8 @@ INLINE void add_panel(const k_type *type, const product *p, const panel *panel, 
     activations[i] = activation_row_at(p->activations + (a + (size_t)i) * p->activation_stride, p->elements, 256);
     totals[i] = _mm256_setzero_si256();
   }
-  for (int j = 0; j < 256 / type->sub_block; j++) {
-    const size_t start = 256 * b + (size_t)(4 * groups * j);
-    UNROLL for (int link = 0; link < groups; link += type->chain) {
-      __m256i dots[4];
-      UNROLL for (int g = link; g < link + type->chain; g++) {
-        const __m256i codes = panel->codes[j * groups + g];
-        UNROLL for (int i = 0; i < count; i++) {
-          const __m256i values = broadcast_32(activations[i].elements + start + 4 * g);
-          const __m256i dot = multiply_codes(type, codes, values);
-          dots[i] = g == link ? dot : _mm256_add_epi16(dots[i], dot);
-        }
-      }
-      UNROLL for (int i = 0; i < count; i++)
-        totals[i] = _mm256_add_epi32(totals[i], _mm256_madd_epi16(dots[i], panel->sub_scales[j]));
-    }
-  }
+  for (int j = 0; j < 256 / type->sub_block; j++)
+    add_sub_block(type, panel, j, activations, 256 * b + (size_t)(4 * groups * j), count, totals);
   UNROLL for (int i = 0; i < count; i++) {
     float *output = p->output + (a + (size_t)i) * p->output_stride + first;
     const __m256 activation_scale = _mm256_set1_ps(activations[i].scales[b]);
@@ -203,8 +258,8 @@ INLINE void add_panel(const k_type *type, const product *p, const panel *panel, 
       sum_total = _mm256_add_epi32(sum_total, _mm256_madd_epi16(panel->sum_factors[j], sums));
     }
     __m256 sum = b == 0 ? _mm256_setzero_ps() : _mm256_maskload_ps(output, mask);
-    if (type->offset)
-      totals[i] = _mm256_sub_epi32(totals[i], _mm256_mullo_epi32(sum_total, _mm256_set1_epi32(type->offset)));
+    if (offset)
+      totals[i] = _mm256_sub_epi32(totals[i], _mm256_mullo_epi32(sum_total, _mm256_set1_epi32(offset)));
     sum = _mm256_fmadd_ps(_mm256_mul_ps(panel->scale, activation_scale), _mm256_cvtepi32_ps(totals[i]), sum);
     if (type->minimums)
       sum = _mm256_fnmadd_ps(_mm256_mul_ps(panel->minimum, activation_scale), _mm256_cvtepi32_ps(sum_total), sum);

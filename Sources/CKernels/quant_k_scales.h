@@ -46,19 +46,6 @@ INLINE uint32_t factors_q3k(const uint8_t *block) { return load_u16(block + offs
 
 // Q4_K and Q5_K
 
-/// Sub-scales and sub-minimums of Q4_K and Q5_K as bytes, number 0 lowest.
-typedef struct {
-  uint64_t scales, minimums;
-} sub_scales_k;
-
-INLINE sub_scales_k unpack_sub_scales_k(const uint8_t bytes[12]) {
-  const uint32_t scale = load_u32(bytes), minimum = load_u32(bytes + 4), rest = load_u32(bytes + 8);
-  const uint32_t upper_scales = (rest & 0x0f0f0f0fu) | ((scale >> 2) & 0x30303030u);
-  const uint32_t upper_minimums = ((rest >> 4) & 0x0f0f0f0fu) | ((minimum >> 2) & 0x30303030u);
-  return (sub_scales_k){.scales = (scale & 0x3f3f3f3fu) | (uint64_t)upper_scales << 32,
-                        .minimums = (minimum & 0x3f3f3f3fu) | (uint64_t)upper_minimums << 32};
-}
-
 /// 8 bytes as 16 int16, each twice.
 INLINE __m256i twice_16(uint64_t bytes) {
   const __m128i once = _mm_cvtsi64_si128((long long)bytes);

@@ -16,6 +16,10 @@
 #define PREFETCH_BYTES 6144
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
+/// `ck_multiply_<type>_<level>`: some sources are compiled for more than one level of an instruction set.
+#define NAME_AT(name, level) NAME_OF(name, level)
+#define NAME_OF(name, level) ck_multiply_##name##_##level
+
 /// The arguments of `ck_multiply`, to hand them on.
 typedef struct {
   const uint8_t *weights;

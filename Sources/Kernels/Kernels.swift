@@ -19,7 +19,9 @@ public struct Kernels: Sendable {
     let features = ck_cpu_features()
     var sets: [InstructionSet] = [.scalar]
     if features & CK_CPU_AVX2 != 0 { sets.append(.avx2) }
+    if features & (CK_CPU_AVXVNNI | CK_CPU_AVX512) != 0 { sets.append(.avxvnni) }
     if features & CK_CPU_AVX512 != 0 { sets.append(.avx512) }
+    if features & CK_CPU_NEON != 0 { sets.append(.neon) }
     return sets
   }()
 
@@ -47,7 +49,10 @@ public struct Kernels: Sendable {
     case .scalar: (float, quantized) = (.scalar, .scalar)
     #if arch(x86_64)
       case .avx2: (float, quantized) = (.avx2, .avx2)
+      case .avxvnni: (float, quantized) = (.avx2, .avxVNNI)
       case .avx512: (float, quantized) = (.avx512, .avx512)
+    #elseif arch(arm64)
+      case .neon: (float, quantized) = (.neon, .neon)
     #endif
     default: return nil
     }

@@ -35,7 +35,7 @@ extension CommandLineTests {
       ])
     func settings(_ arguments: [String]) throws { try check(Self.alone + arguments, "\(arguments)") }
 
-    @Test("kernels change nothing", arguments: ["scalar", "avx2", "avx512"].filter(Self.isPresent))
+    @Test("kernels change nothing", arguments: ["scalar", "avx2", "avxvnni", "avx512"].filter(Self.isPresent))
     func kernels(_ name: String) throws {
       try check(Self.alone + ["--kernels", name], "\(name)")
       try check(["--topology", TopologyText.three.write("kernels.json"), "--kernels", name], "\(name) in a cluster")
@@ -45,8 +45,13 @@ extension CommandLineTests {
     private static func isPresent(_ kernels: String) -> Bool {
       guard kernels != "scalar" else { return true }
       let information = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-      let needed = kernels == "avx2" ? ["avx2", "fma"] : ["avx512f", "avx512bw", "avx512_vnni"]
-      return needed.allSatisfy { information.contains(" \($0)") }
+      func has(_ flags: String...) -> Bool { flags.allSatisfy { information.contains(" \($0)") } }
+      let hasAVX512 = has("avx512f", "avx512bw", "avx512_vnni")
+      return switch kernels {
+      case "avx2": has("avx2", "fma")
+      case "avxvnni": has("avx_vnni") || hasAVX512
+      default: hasAVX512
+      }
     }
 
     @Test(

@@ -5,8 +5,14 @@
 #define CK_CPU_AVX2 1u
 /// AVX-512 F, BW, VL, DQ and VNNI on top of CK_CPU_AVX2, and an operating system that saves their registers.
 #define CK_CPU_AVX512 2u
+/// AVX-VNNI on top of CK_CPU_AVX2.
+#define CK_CPU_AVXVNNI 32u
 /// arm64 Advanced SIMD.
 #define CK_CPU_NEON 4u
+/// Dot products of bytes on top of CK_CPU_NEON (DotProd).
+#define CK_CPU_DOTPROD 8u
+/// Products of matrices of bytes on top of CK_CPU_DOTPROD (I8MM).
+#define CK_CPU_I8MM 16u
 
 /// The instruction sets of this machine, as a set of the flags above. The one run-time check of this library.
 unsigned ck_cpu_features(void);

@@ -71,6 +71,25 @@ void ck_swiglu_avx512(const float *gate, const float *up, size_t count, float *o
 bool ck_accumulate_avx512(const float *values, float weight, double scale, size_t count, int64_t *sums);
 void ck_add_accumulated_avx512(const int64_t *sums, double scale, size_t count, float *residual);
 
+#elif defined(__aarch64__)
+
+CK_DECLARE_MULTIPLY(ck_multiply_f32_f32_neon);
+CK_DECLARE_MULTIPLY(ck_multiply_f16_f32_neon);
+CK_DECLARE_MULTIPLY(ck_multiply_bf16_f32_neon);
+void ck_attend_f32_f32_neon(const ck_attention *tile);
+void ck_attend_f16_f32_neon(const ck_attention *tile);
+float ck_dot_f32_f32_neon(const float *left, const float *right, size_t count);
+bool ck_store_f32_neon(const float *input, size_t count, void *output);
+bool ck_store_f16_neon(const float *input, size_t count, void *output);
+void ck_rms_norm_neon(const float *input, const float *weight, float epsilon, size_t count, float *output);
+void ck_softmax_neon(float *values, size_t count);
+void ck_swiglu_neon(const float *gate, const float *up, size_t count, float *output);
+void ck_add_neon(const float *source, float *destination, size_t count);
+void ck_rotate_half_split_neon(float *head, const float *cosines, const float *sines, size_t pairs);
+void ck_rotate_interleaved_neon(float *head, const float *cosines, const float *sines, size_t pairs);
+bool ck_accumulate_neon(const float *values, float weight, double scale, size_t count, int64_t *sums);
+void ck_add_accumulated_neon(const int64_t *sums, double scale, size_t count, float *residual);
+
 #endif
 
 #pragma clang assume_nonnull end

@@ -1,4 +1,6 @@
-/// Quantized products and the quantization of activations, for x86-64 with AVX2 and with AVX-512 VNNI.
+/// Quantized products and the quantization of activations, for x86-64 with AVX2, with AVX2 and the 256-bit
+/// VNNI of either kind, and with AVX-512 VNNI,
+/// and for arm64 with NEON alone, with dot products of bytes, and with products of matrices of bytes.
 ///
 /// The bits are defined by the scalar reference in Sources/Kernels/Quantized and by docs/numerics.md; every function
 /// here equals it exactly. Nothing here allocates, checks sizes or looks at the CPU: the Swift face does.
@@ -57,6 +59,34 @@ CK_MULTIPLY(ck_multiply_q5k_avx2);
 CK_MULTIPLY(ck_multiply_q6k_avx2);
 CK_MULTIPLY(ck_multiply_iq4_xs_avx2);
 
+CK_MULTIPLY(ck_multiply_q4_0_avxvnni);
+CK_MULTIPLY(ck_multiply_q4_1_avxvnni);
+CK_MULTIPLY(ck_multiply_q5_0_avxvnni);
+CK_MULTIPLY(ck_multiply_q5_1_avxvnni);
+CK_MULTIPLY(ck_multiply_q8_0_avxvnni);
+CK_MULTIPLY(ck_multiply_iq4_nl_avxvnni);
+CK_MULTIPLY(ck_multiply_mxfp4_avxvnni);
+CK_MULTIPLY(ck_multiply_q2k_avxvnni);
+CK_MULTIPLY(ck_multiply_q3k_avxvnni);
+CK_MULTIPLY(ck_multiply_q4k_avxvnni);
+CK_MULTIPLY(ck_multiply_q5k_avxvnni);
+CK_MULTIPLY(ck_multiply_q6k_avxvnni);
+CK_MULTIPLY(ck_multiply_iq4_xs_avxvnni);
+
+CK_MULTIPLY(ck_multiply_q4_0_vnni256);
+CK_MULTIPLY(ck_multiply_q4_1_vnni256);
+CK_MULTIPLY(ck_multiply_q5_0_vnni256);
+CK_MULTIPLY(ck_multiply_q5_1_vnni256);
+CK_MULTIPLY(ck_multiply_q8_0_vnni256);
+CK_MULTIPLY(ck_multiply_iq4_nl_vnni256);
+CK_MULTIPLY(ck_multiply_mxfp4_vnni256);
+CK_MULTIPLY(ck_multiply_q2k_vnni256);
+CK_MULTIPLY(ck_multiply_q3k_vnni256);
+CK_MULTIPLY(ck_multiply_q4k_vnni256);
+CK_MULTIPLY(ck_multiply_q5k_vnni256);
+CK_MULTIPLY(ck_multiply_q6k_vnni256);
+CK_MULTIPLY(ck_multiply_iq4_xs_vnni256);
+
 CK_MULTIPLY(ck_multiply_q4_0_avx512);
 CK_MULTIPLY(ck_multiply_q4_1_avx512);
 CK_MULTIPLY(ck_multiply_q5_0_avx512);
@@ -78,6 +108,55 @@ bool ck_quantize_int8x256_avx512(const float *input, size_t elements, void *row)
 
 bool ck_complete_int8x32_avx2(size_t elements, void *row);
 bool ck_complete_int8x256_avx2(size_t elements, void *row);
+
+#elif defined(__aarch64__)
+
+CK_MULTIPLY(ck_multiply_q4_0_neon);
+CK_MULTIPLY(ck_multiply_q4_1_neon);
+CK_MULTIPLY(ck_multiply_q5_0_neon);
+CK_MULTIPLY(ck_multiply_q5_1_neon);
+CK_MULTIPLY(ck_multiply_q8_0_neon);
+CK_MULTIPLY(ck_multiply_iq4_nl_neon);
+CK_MULTIPLY(ck_multiply_mxfp4_neon);
+CK_MULTIPLY(ck_multiply_q2k_neon);
+CK_MULTIPLY(ck_multiply_q3k_neon);
+CK_MULTIPLY(ck_multiply_q4k_neon);
+CK_MULTIPLY(ck_multiply_q5k_neon);
+CK_MULTIPLY(ck_multiply_q6k_neon);
+CK_MULTIPLY(ck_multiply_iq4_xs_neon);
+
+CK_MULTIPLY(ck_multiply_q4_0_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q4_1_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q5_0_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q5_1_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q8_0_neon_dotprod);
+CK_MULTIPLY(ck_multiply_iq4_nl_neon_dotprod);
+CK_MULTIPLY(ck_multiply_mxfp4_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q2k_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q3k_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q4k_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q5k_neon_dotprod);
+CK_MULTIPLY(ck_multiply_q6k_neon_dotprod);
+CK_MULTIPLY(ck_multiply_iq4_xs_neon_dotprod);
+
+CK_MULTIPLY(ck_multiply_q4_0_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q4_1_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q5_0_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q5_1_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q8_0_neon_i8mm);
+CK_MULTIPLY(ck_multiply_iq4_nl_neon_i8mm);
+CK_MULTIPLY(ck_multiply_mxfp4_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q2k_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q3k_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q4k_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q5k_neon_i8mm);
+CK_MULTIPLY(ck_multiply_q6k_neon_i8mm);
+CK_MULTIPLY(ck_multiply_iq4_xs_neon_i8mm);
+
+bool ck_quantize_int8x32_neon(const float *input, size_t elements, void *row);
+bool ck_quantize_int8x256_neon(const float *input, size_t elements, void *row);
+bool ck_complete_int8x32_neon(size_t elements, void *row);
+bool ck_complete_int8x256_neon(size_t elements, void *row);
 
 #endif
 

@@ -29,7 +29,7 @@ struct WorkerCommand: ParsableCommand {
   var memory: String?
   @Option(help: "A folder with GGUF files whose weights need not be sent; may be given several times.")
   var models: [String] = []
-  @Option(help: "Kernels: auto, scalar, avx2, avx512 or neon.")
+  @Option(help: "Kernels: auto, scalar, avx2, avxvnni, avx512 or neon.")
   var kernels: KernelChoice = .auto
   @Option(help: "The shard store (default $XDG_CACHE_HOME/shoal).")
   var store: String?

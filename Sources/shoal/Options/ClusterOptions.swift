@@ -22,7 +22,7 @@ struct ClusterOptions: ParsableArguments {
   var context: Int?
   @Option(help: "Number type of the KV cache: f16 or f32.")
   var kv: KVType?
-  @Option(help: "Kernels of this machine's workers: auto, scalar, avx2, avx512 or neon.")
+  @Option(help: "Kernels of this machine's workers: auto, scalar, avx2, avxvnni, avx512 or neon.")
   var kernels: KernelChoice?
   @Option(help: "Prompt positions of a prefill step.")
   var prefillChunk: Int?
@@ -126,7 +126,7 @@ enum StoreOpener {
 
 /// An instruction set for the kernels, or the best there is.
 enum KernelChoice: String, ExpressibleByArgument, CaseIterable {
-  case auto, scalar, avx2, avx512, neon
+  case auto, scalar, avx2, avxvnni, avx512, neon
 
   /// The kernels; a set this machine lacks is an error that names those it has.
   func select() throws -> Kernels { try Kernels.select(InstructionSet(rawValue: rawValue)) }

@@ -13,8 +13,13 @@ struct PresentKernels: CustomTestStringConvertible, Sendable {
   static let all: [PresentKernels] = {
     var result = [PresentKernels(name: "scalar", kernels: .scalar)]
     #if arch(x86_64)
-      if ck_cpu_features() & UInt32(CK_CPU_AVX2) != 0 { result.append(.init(name: "avx2", kernels: .avx2)) }
-      if ck_cpu_features() & UInt32(CK_CPU_AVX512) != 0 { result.append(.init(name: "avx512", kernels: .avx512)) }
+      let features = ck_cpu_features()
+      if features & CK_CPU_AVX2 != 0 { result.append(.init(name: "avx2", kernels: .avx2)) }
+      if features & CK_CPU_AVXVNNI != 0 { result.append(.init(name: "avxvnni", kernels: .vnniOfAVX)) }
+      if features & CK_CPU_AVX512 != 0 { result.append(.init(name: "avxvnni by avx512", kernels: .vnniOfAVX512)) }
+      if features & CK_CPU_AVX512 != 0 { result.append(.init(name: "avx512", kernels: .avx512)) }
+    #elseif arch(arm64)
+      result.append(.init(name: "neon", kernels: .neon))
     #endif
     return result
   }()
