@@ -5,27 +5,28 @@ import Tensors
 struct BenchMeasurements {
   enum Phase { case prefill, decode }
 
-  private let summaries: [JobSummary]
+  private let samples: [BenchSample]
 
-  init(_ summaries: [JobSummary]) { self.summaries = summaries }
+  init(_ samples: [BenchSample]) { self.samples = samples }
 
-  /// From the submission to the first token, or from the first token to the last.
-  private func seconds(_ phase: Phase, _ summary: JobSummary) -> Double {
+  private func seconds(_ phase: Phase, _ sample: BenchSample) -> Double {
     switch phase {
-    case .prefill: summary.timing.firstToken ?? 0
-    case .decode: summary.timing.decode
+    case .prefill: sample.prefill
+    case .decode: sample.decode
     }
   }
 
   /// Tokens of the prompt, or those after the first: each takes a decode step.
-  private func tokens(_ phase: Phase, _ summary: JobSummary) -> Int {
+  private func tokens(_ phase: Phase, _ sample: BenchSample) -> Int {
     switch phase {
-    case .prefill: summary.promptTokens.count
-    case .decode: max(0, summary.tokens.count - 1)
+    case .prefill: sample.summary.promptTokens.count
+    case .decode: max(0, sample.summary.tokens.count - 1)
     }
   }
 
-  private func tokens(_ phase: Phase) -> Int { summaries.reduce(0) { $0 + tokens(phase, $1) } }
+  private func tokens(_ phase: Phase) -> Int { samples.reduce(0) { $0 + tokens(phase, $1) } }
+
+  private var work: [NodeWork] { samples.flatMap(\.summary.work) }
 
   private func work(_ phase: Phase, _ node: NodeWork) -> WorkTally {
     switch phase {
@@ -36,23 +37,23 @@ struct BenchMeasurements {
 
   /// - Returns: nil when there was nothing of the kind.
   func phase(_ phase: Phase) -> BenchReport.Phase? {
-    let timed = summaries.filter { tokens(phase, $0) > 0 && seconds(phase, $0) > 0 }
+    let timed = samples.filter { tokens(phase, $0) > 0 && seconds(phase, $0) > 0 }
     guard let speeds = Spread(timed.map { Double(tokens(phase, $0)) / seconds(phase, $0) }) else { return nil }
-    let work = summaries.flatMap(\.work).reduce(WorkTally()) { $0 + self.work(phase, $1) }
+    let work = self.work.reduce(WorkTally()) { $0 + self.work(phase, $1) }
     let total = tokens(phase)
-    let isAlone = summaries.allSatisfy { $0.work.count == 1 }
+    let isAlone = samples.allSatisfy { $0.summary.work.count == 1 }
     return BenchReport.Phase(
       tokensPerSecond: speeds,
       secondsPerToken: PartTimes(
-        work.times, seconds: isAlone ? summaries.reduce(0) { $0 + seconds(phase, $1) } : nil, tokens: total),
+        work.times, seconds: isAlone ? samples.reduce(0) { $0 + seconds(phase, $1) } : nil, tokens: total),
       wireBytesPerToken: Double(work.sentBytes) / Double(total),
       roundTripsPerToken: Double(work.roundTrips) / Double(total))
   }
 
   /// The nodes in the order of their names.
   var nodes: [BenchReport.Node] {
-    Set(summaries.flatMap { $0.work.map(\.node) }).sorted().map { name in
-      let all = summaries.flatMap(\.work).filter { $0.node == name }
+    Set(work.map(\.node)).sorted().map { name in
+      let all = work.filter { $0.node == name }
       func times(_ phase: Phase) -> PartTimes? {
         let total = tokens(phase)
         guard total > 0 else { return nil }

@@ -47,13 +47,13 @@ struct BenchCommand: ParsableCommand {
       try bench.check(plan)
       let running = try ClusterStarter.start(plan, cluster, readsInPlace: true)
       defer { running.stop() }
-      let summaries = try bench.run(on: running, plan)
+      let samples = try bench.run(on: running, plan)
       // In this order: what is measured last takes memory that the run had not.
       let peak = ProcessMemory.peakBytes
       running.stop()
       let threads = localThreads(plan)
       let report = try BenchReport(
-        settings(plan, threads), summaries, weightBytesPerToken: ModelInventory(plan.model.spec).bytesPerToken,
+        settings(plan, threads), samples, weightBytesPerToken: ModelInventory(plan.model.spec).bytesPerToken,
         readBandwidth: bandwidth(threads), isLocal: !hasRemoteNodes(plan), peakMemoryBytes: peak)
       try Console.write(json ? report.json() : report.text)
     }

@@ -57,18 +57,18 @@ struct BenchReport: Encodable {
   let nodes: [Node]
 
   /// - Parameters:
-  ///   - summaries: of the repetitions that count; at least one.
+  ///   - samples: the repetitions that count; at least one.
   ///   - isLocal: whether all nodes are on this machine.
   /// - Throws: `InputError` when a repetition was cut short.
   init(
-    _ settings: Settings, _ summaries: [JobSummary], weightBytesPerToken: Int, readBandwidth: Double?, isLocal: Bool,
+    _ settings: Settings, _ samples: [BenchSample], weightBytesPerToken: Int, readBandwidth: Double?, isLocal: Bool,
     peakMemoryBytes: Int
   ) throws {
-    guard !summaries.isEmpty, summaries.allSatisfy({ $0.tokens.count == max(1, settings.tokens) }) else {
+    guard !samples.isEmpty, samples.allSatisfy({ $0.summary.tokens.count == max(1, settings.tokens) }) else {
       throw InputError(
         .software, "a repetition ended before it had all its tokens, so nothing can be said of its speed")
     }
-    let measured = BenchMeasurements(summaries)
+    let measured = BenchMeasurements(samples)
     self.settings = settings
     self.weightBytesPerToken = weightBytesPerToken
     self.peakMemoryBytes = peakMemoryBytes

@@ -22,14 +22,15 @@ import Wire
       peakMemoryBytes: node == "cove" ? 3 << 20 : 0)
   }
 
-  /// A generation of 11 tokens after a prompt of 20, decoded in that many seconds.
-  private func summary(prefill: Double, decode: Double, tokens: Int = 11, nodes: [NodeID] = ["local"]) -> JobSummary {
-    JobSummary(
+  /// A generation of 11 tokens after a prompt of 20, decoded in that many milliseconds.
+  private func sample(prefill: Int, decode: Int, tokens: Int = 11, nodes: [NodeID] = ["local"]) -> BenchSample {
+    let summary = JobSummary(
       promptTokens: Array(repeating: TokenID(1), count: 20), tokens: Array(repeating: TokenID(2), count: tokens),
       text: "", stopReason: .length, seed: 0,
-      timing: .init(queue: 0.001, prefill: prefill, decode: decode, firstToken: prefill), wire: WireUsage(nodes: []),
+      timing: .init(), wire: WireUsage(nodes: []),
       nodeCount: nodes.count, stageCount: 1,
       work: nodes.map { work($0, decodeSteps: tokens - 1, promptTokens: 20) })
+    return BenchSample(summary, prefill: .milliseconds(prefill), decode: .milliseconds(decode))
   }
 
   private func settings(tokens: Int = 11, nodes: Int = 1) -> BenchReport.Settings {
@@ -39,10 +40,10 @@ import Wire
   }
 
   private func report(
-    _ summaries: [JobSummary], tokens: Int = 11, bandwidth: Double? = 2e9, isLocal: Bool = true
+    _ samples: [BenchSample], tokens: Int = 11, bandwidth: Double? = 2e9, isLocal: Bool = true
   ) throws -> BenchReport {
     try BenchReport(
-      settings(tokens: tokens, nodes: summaries.first?.work.count ?? 1), summaries, weightBytesPerToken: 5_000_000,
+      settings(tokens: tokens, nodes: samples.first?.summary.work.count ?? 1), samples, weightBytesPerToken: 5_000_000,
       readBandwidth: bandwidth, isLocal: isLocal, peakMemoryBytes: 7 << 20)
   }
 
@@ -51,11 +52,11 @@ import Wire
     return try #require(value as? [String: Any])
   }
 
-  private static let three = [(0.1, 0.1), (0.2, 0.05), (0.4, 0.2)]
+  private static let three = [(100, 100), (200, 50), (400, 200)]
 
   @Test("JSON: speeds under fixed keys, the share of the bandwidth, the rest by token")
   func json() throws {
-    let report = try report(Self.three.map { summary(prefill: $0.0, decode: $0.1) })
+    let report = try report(Self.three.map { sample(prefill: $0.0, decode: $0.1) })
     let json = try object(report)
     func number(_ path: String...) throws -> Double {
       var value: Any = json
@@ -85,7 +86,7 @@ import Wire
 
   @Test("several nodes: their times stand apart and together, and nobody says what is left over")
   func nodes() throws {
-    let report = try report(Self.three.map { summary(prefill: $0.0, decode: $0.1, nodes: ["cove", "reef"]) })
+    let report = try report(Self.three.map { sample(prefill: $0.0, decode: $0.1, nodes: ["cove", "reef"]) })
     #expect(report.nodes.map(\.name) == ["cove", "reef"])
     #expect(report.nodes.map(\.peakMemoryBytes) == [3 << 20, nil])
     let decode = try #require(report.decode)
@@ -97,7 +98,7 @@ import Wire
 
   @Test("prefill alone has no decode and no share")
   func prefillAlone() throws {
-    let report = try report([summary(prefill: 0.1, decode: 0, tokens: 1)], tokens: 0)
+    let report = try report([sample(prefill: 100, decode: 0, tokens: 1)], tokens: 0)
     #expect(report.decode == nil && report.readBandwidthShare == nil)
     let json = try object(report)
     #expect(json["decode"] == nil && json["prefill"] != nil)
@@ -106,7 +107,7 @@ import Wire
 
   @Test("with weights on other machines, or without a measured bandwidth, there is no share")
   func noShare() throws {
-    let one = [summary(prefill: 0.1, decode: 0.1)]
+    let one = [sample(prefill: 100, decode: 100)]
     let remote = try report(one, isLocal: false)
     #expect(remote.readBandwidthShare == nil && remote.text.contains("2.0 GB/s") && !remote.text.contains("reaches"))
     let unmeasured = try report(one, bandwidth: nil)
@@ -116,14 +117,14 @@ import Wire
   @Test("a repetition that was cut short is an error, not a speed")
   func cutShort() {
     #expect(throws: InputError.self) {
-      try report([summary(prefill: 0.1, decode: 0.1), summary(prefill: 0.1, decode: 0.1, tokens: 4)])
+      try report([sample(prefill: 100, decode: 100), sample(prefill: 100, decode: 100, tokens: 4)])
     }
     #expect(throws: InputError.self) { try report([]) }
   }
 
   @Test("people get the speeds with their spread, and a table of milliseconds")
   func text() throws {
-    let text = try report(Self.three.map { summary(prefill: $0.0, decode: $0.1) }).text
+    let text = try report(Self.three.map { sample(prefill: $0.0, decode: $0.1) }).text
     for part in [
       "100.0 tokens/s (50.0 to 200.0), 11 tokens",
       "2.0 GB/s on this machine; decode reaches 25.0 %",
