@@ -121,10 +121,12 @@ extension CoordinatorCore {
 
   private mutating func finish(_ id: JobID) {
     guard let job = jobs.removeValue(forKey: id), let end = job.end else { return }
+    let (baseline, names) = (job.baseline ?? book.latest, nodes.keys.sorted())
     let summary = JobSummary(
       promptTokens: job.promptTokens, tokens: job.tokens, text: job.text, stopReason: end.reason, seed: job.seed,
-      timing: job.timing, wire: book.usage(since: job.baseline ?? book.latest, names: nodes.keys.sorted()),
-      nodeCount: running?.participants.count ?? 0, stageCount: running?.placement.stages.count ?? 0)
+      timing: job.timing, wire: book.usage(since: baseline, names: names),
+      nodeCount: running?.participants.count ?? 0, stageCount: running?.placement.stages.count ?? 0,
+      work: book.work(since: baseline, names: names))
     if job.stored != nil { storeEnd(of: job, summary) }
     deliver(.finished(summary), id, job.listeners)
   }
@@ -182,7 +184,7 @@ extension CoordinatorCore {
     for node in asked.sorted() { send(.countersRequest, to: node) }
   }
 
-  mutating func counted(_ node: NodeID, _ counters: TrafficCounters) {
+  mutating func counted(_ node: NodeID, _ counters: NodeCounters) {
     if book.answered(node: node, counters) { directives.append(.readCounters) }
   }
 

@@ -9,7 +9,7 @@ struct CountersBook {
     /// Of this process.
     var own = TrafficCounters()
     /// By node.
-    var nodes: [NodeID: TrafficCounters] = [:]
+    var nodes: [NodeID: NodeCounters] = [:]
   }
 
   /// The last complete reading, or all zeros.
@@ -43,7 +43,7 @@ struct CountersBook {
   }
 
   /// Takes an answer in; whether it was the last one.
-  mutating func answered(node: NodeID, _ counters: TrafficCounters) -> Bool {
+  mutating func answered(node: NodeID, _ counters: NodeCounters) -> Bool {
     guard awaited?.remove(node) != nil else { return false }
     partial.nodes[node] = counters
     return awaited?.isEmpty ?? false
@@ -69,11 +69,27 @@ struct CountersBook {
     let ownName = names.contains(WireUsage.coordinatorName) ? "(coordinator)" : WireUsage.coordinatorName
     var nodes = [NodeTraffic(node: ownName, counters: latest.own.since(baseline.own))]
     for name in names {
-      let now = latest.nodes[name] ?? TrafficCounters()
-      nodes.append(NodeTraffic(node: name, counters: now.since(baseline.nodes[name] ?? TrafficCounters())))
+      let now = latest.nodes[name]?.traffic ?? TrafficCounters()
+      nodes.append(NodeTraffic(node: name, counters: now.since(baseline.nodes[name]?.traffic ?? TrafficCounters())))
     }
     return WireUsage(nodes: nodes)
   }
+
+  /// What nodes did since `baseline`; those that never told are left out.
+  func work(since baseline: Reading, names: [NodeID]) -> [NodeWork] {
+    names.compactMap { name in
+      guard let now = latest.nodes[name] else { return nil }
+      let earlier = baseline.nodes[name] ?? NodeCounters()
+      return NodeWork(
+        node: name, decode: now.decode.since(earlier.decode), prefill: now.prefill.since(earlier.prefill),
+        peakMemoryBytes: now.peakMemoryBytes)
+    }
+  }
+}
+
+extension WorkTally {
+  /// What came on top of an earlier reading; all of it where the numbers went back (another process answers now).
+  func since(_ earlier: WorkTally) -> WorkTally { isLater(than: earlier) ? self - earlier : self }
 }
 
 extension TrafficCounters {

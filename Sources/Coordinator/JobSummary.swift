@@ -14,10 +14,14 @@ public struct JobSummary: Sendable, Hashable {
   public let wire: WireUsage
   public let nodeCount: Int
   public let stageCount: Int
+  /// What the nodes did meanwhile, in the order of their names; empty when the coordinator is elsewhere, as its clients
+  /// are not told.
+  public let work: [NodeWork]
 
   public init(
     promptTokens: [TokenID], tokens: [TokenID], text: String, stopReason: EndReason, seed: UInt64,
-    timing: Timing, wire: WireUsage, nodeCount: Int, stageCount: Int
+    timing: Timing, wire: WireUsage, nodeCount: Int, stageCount: Int,
+    work: [NodeWork] = []
   ) {
     self.promptTokens = promptTokens
     self.tokens = tokens
@@ -28,6 +32,7 @@ public struct JobSummary: Sendable, Hashable {
     self.wire = wire
     self.nodeCount = nodeCount
     self.stageCount = stageCount
+    self.work = work
   }
 
   /// Generated tokens after the first, per second of decoding; nil for fewer than two.
@@ -78,6 +83,24 @@ public struct WireUsage: Sendable, Hashable {
 
   /// Of all nodes together.
   public var total: TrafficCounters { nodes.reduce(TrafficCounters()) { $0 + $1.counters } }
+}
+
+/// What a node did while a job was there, for all jobs of that time.
+public struct NodeWork: Sendable, Hashable {
+  public let node: NodeID
+  /// Of steps that decode.
+  public let decode: WorkTally
+  /// Of steps that take prompts in.
+  public let prefill: WorkTally
+  /// Most bytes of memory its process has had since it began; 0 when that is not known.
+  public let peakMemoryBytes: Int
+
+  public init(node: NodeID, decode: WorkTally, prefill: WorkTally, peakMemoryBytes: Int) {
+    self.node = node
+    self.decode = decode
+    self.prefill = prefill
+    self.peakMemoryBytes = peakMemoryBytes
+  }
 }
 
 extension TrafficCounters {

@@ -19,6 +19,7 @@ extension Engine {
       let part = scratch.part(of: rows, for: node)
       let number = try active.addPart(part, to: node)
       scratch.partOfNode[node] = Int32(number)
+      meter.enter(.wire)
       do {
         try outlet.send(part, for: active.key, part: number, to: node)
       } catch {
@@ -28,8 +29,10 @@ extension Engine {
     let isRemote = active.partCount > 0
     if isRemote {
       exchanges &+= 1
+      meter.exchanged(prefill: active.progress.phase == .prefill)
       if outlet.hasReplicas(rows.layer) { retain(rows, of: active) }
     }
+    meter.enter(.experts)
     if scratch.choicesOfNode[scratch.ownNode] > 0 { try computeOwn(active, rows, all: !isRemote) }
     try forward.addSharedExpert(active.pass)
     // Only now, as it needs the scratch memory; a node that cannot be reached is as good as lost.
@@ -116,6 +119,7 @@ extension Engine {
 
   func serve(_ request: ExpertRequest) {
     defer { spareRequests.append(request) }
+    meter.enter(.experts, prefill: request.key.phase == .prefill)
     do {
       let rows = request.rows
       guard request.has(forward.expertForms[request.key.layer.rawValue]) else {
@@ -132,6 +136,7 @@ extension Engine {
       }
       requestSums.int64s.update(repeating: 0, count: request.rowCount * model.hiddenSize)
       try forward.computeExperts(rows, into: requestSums.int64s)
+      meter.enter(.wire)
       try outlet?.answer(request, sums: UnsafePointer(requestSums.int64s))
     } catch {
       outlet?.refuse(request, because: error)

@@ -92,11 +92,13 @@ extension Engine {
   func finishStage(_ active: ActivePass) throws {
     let progress = active.progress
     if progress.stage.isLast {
+      meter.enter(.output)
       let results = try results(of: active)
       if progress.results.isEmpty { progress.results = results } else { progress.results += results }
     } else {
       let released = progress.released
       progress.released = []
+      meter.enter(.wire)
       let handOver = PassHandOver(
         step: progress.id, phase: progress.phase, pass: active.index, passCount: progress.passCount,
         entries: active.entries.map(\.withoutTokens), released: released, rows: UnsafePointer(active.pass.hidden),

@@ -1,5 +1,6 @@
 import ModelGraph
 import ModelSpec
+import Scheduling
 import Tensors
 
 /// Rows that are sent again to another holder of their experts: because an answer is late, because its node cannot give
@@ -165,6 +166,7 @@ extension Engine {
     let sums = requestSums.int64s
     let width = model.hiddenSize
     sums.update(repeating: 0, count: part.rowCount * width)
+    meter.enter(.experts, prefill: active.progress.phase == .prefill)
     try forward.computeExperts(part, into: sums)
     let places = active.parts[original].rows
     var place = 0

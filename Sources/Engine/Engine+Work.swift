@@ -41,6 +41,7 @@ extension Engine {
   /// done at once.
   private func advance(_ active: ActivePass) {
     do {
+      meter.enter(.experts, prefill: active.progress.phase == .prefill)
       if active.pass.awaitsExperts { forward.finishLayer(active.pass) }
       let stage = active.progress.stage
       guard active.pass.layer < stage.layers.upperBound else { return try finishStage(active) }

@@ -32,6 +32,7 @@ public final class Engine {
   let requestSums: AlignedBuffer
   let logits: AlignedBuffer
   let expertCounts: ExpertCounts
+  let meter: WorkMeter
   /// Pieces of work done; a sign of life.
   public private(set) var progress: UInt64 = 0
   /// Exchanges with other nodes begun, each one round trip.
@@ -44,6 +45,7 @@ public final class Engine {
   ///   - shard: the weights this node holds; all that `configuration` needs must be in before work begins.
   ///   - nodeCount: nodes of the placement.
   ///   - ownNode: this node's number.
+  ///   - meter: told what is worked on, and of exchanges; the same for all engines that a node has one after another.
   ///   - old: the engine of the placement before, under the same coordinator's term; none of its steps is under way.
   ///     Layers that it hosted too keep their keys and values: a stage of the very same layers takes the cache over, others copy, so that for them both
   ///     caches are in memory until the old engine goes. The old engine must do no work any more; layers that left
@@ -51,13 +53,14 @@ public final class Engine {
   ///     (`EngineConfiguration.keepsKeyValues(of:)`). Sampling states are not taken over: sequences are opened anew.
   public init(
     _ configuration: EngineConfiguration, shard: Shard, kernels: Kernels, team: ThreadTeam, nodeCount: Int,
-    ownNode: Int, inheriting old: Engine? = nil
+    ownNode: Int, meter: WorkMeter = WorkMeter(), inheriting old: Engine? = nil
   ) {
     self.configuration = configuration
+    self.meter = meter
     model = configuration.spec.hyperparameters
     forward = Forward(
       spec: configuration.spec, shard: shard, kernels: kernels, team: team, combine: configuration.combine,
-      rowCapacity: configuration.rowCapacity)
+      rowCapacity: configuration.rowCapacity, meter: meter)
     let ancestor = old.flatMap { configuration.keepsKeyValues(of: $0.configuration) ? $0 : nil }
     stages = configuration.stages.map { stage in
       HostedStageState(stage, cache: Self.cache(for: stage, configuration, ancestor))
@@ -85,6 +88,13 @@ public final class Engine {
     return Dictionary(uniqueKeysWithValues: layers.map { ($0, expertCounts[$0]) })
   }
 
+  /// The phase of a pass that nothing can be done for before others have answered; decode before prefill, nil when there
+  /// is no pass. To be asked when `runOne` has found nothing.
+  public var awaitingPhase: StepPhase? {
+    guard !passes.isEmpty else { return nil }
+    return passes.contains { $0.progress.phase == .decode } ? .decode : .prefill
+  }
+
   /// KV blocks in use over all hosted stages.
   public var keyValueBlocksInUse: Int { stages.reduce(0) { $0 + $1.cache.blocksInUse } }
 
@@ -101,6 +111,7 @@ public final class Engine {
         throw EngineError(
           .protocolViolation, "an entry has \(entry.tokens.count) tokens for \(entry.rowCount) rows")
       }
+      meter.enter(.output, prefill: step.phase == .prefill)
       let slices = slice(step.entries)
       let progress = try open(step.id, step.phase, stage, passCount: slices.count)
       guard !slices.isEmpty else { return try finishEmpty(progress, released: step.released) }

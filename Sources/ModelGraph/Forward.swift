@@ -13,6 +13,7 @@ public final class Forward {
   public let kernels: Kernels
   public let combine: CombineMode
   let team: ThreadTeam
+  let meter: WorkMeter
   let model: Hyperparameters
   let workspace: Workspace
   let latentWorkspace: LatentWorkspace?
@@ -21,14 +22,18 @@ public final class Forward {
   /// For each layer the forms in which its experts take their input.
   public let expertForms: [[ActivationForm]]
 
-  /// - Parameter rowCapacity: most rows of a pass, and of a request for experts.
+  /// - Parameters:
+  ///   - rowCapacity: most rows of a pass, and of a request for experts.
+  ///   - meter: told which part of a layer is computed.
   public init(
-    spec: ModelSpec, shard: Shard, kernels: Kernels, team: ThreadTeam, combine: CombineMode, rowCapacity: Int
+    spec: ModelSpec, shard: Shard, kernels: Kernels, team: ThreadTeam, combine: CombineMode, rowCapacity: Int,
+    meter: WorkMeter = WorkMeter()
   ) {
     self.spec = spec
     self.shard = shard
     self.kernels = kernels
     self.team = team
+    self.meter = meter
     self.combine = combine
     model = spec.hyperparameters
     workspace = Workspace(model, rowCapacity: rowCapacity, threads: team.threadCount)
@@ -83,6 +88,7 @@ public final class Forward {
   /// - Parameter kv: how the KV blocks of the pass' sequences are laid out.
   /// - Returns: what the experts need, valid until the next piece of work on this node; nil in a layer without.
   public func trunk(_ pass: Pass, kv: KVLayout) throws(ModelGraphError) -> RoutedRows? {
+    meter.enter(.attention)
     let weights = try shard.trunk(pass.layer)
     norm(pass, weights.attentionNorm)
     switch weights.attention {
@@ -91,10 +97,12 @@ public final class Forward {
     }
     switch weights.feedForward {
     case .dense(let matrices):
+      meter.enter(.experts)
       try feedDense(pass, weights, matrices)
       pass.layer = pass.layer.advanced(by: 1)
       return nil
     case .routed(let router, _):
+      meter.enter(.router)
       let routed = try route(pass, weights, router)
       pass.accumulators.update(repeating: 0, count: pass.rowCount * model.hiddenSize)
       pass.awaitsExperts = true

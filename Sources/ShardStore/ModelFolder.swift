@@ -3,7 +3,7 @@ import ModelSpec
 import Synchronization
 public import Tensors
 
-/// A folder with GGUF files, in which models are found by the digest of their headers. Threads may share it.
+/// A folder with GGUF files, or one such file, in which models are found by the digest of their headers. Threads may share it.
 ///
 /// Looks at `*.gguf` in the folder and its subfolders (four levels, 4096 files); of a split model, at its first file.
 /// Only headers are read. A file that cannot be read is warned of once and tried again at the next search, since a
@@ -18,13 +18,13 @@ public final class ModelFolder: Sendable {
   private static let depthLimit = 4
   private static let fileLimit = 4096
 
-  /// The folder.
+  /// The folder, or the file.
   public let directory: String
   private let warning: @Sendable (String) -> Void
   private let state = Mutex(State())
 
   /// - Parameters:
-  ///   - directory: the folder; need not exist yet.
+  ///   - directory: the folder, or the (first) file of a model; need not exist yet.
   ///   - warning: told once of each file that cannot be read, and why.
   public init(directory: String, warning: @escaping @Sendable (String) -> Void = { _ in }) {
     self.directory = directory
@@ -67,6 +67,7 @@ public final class ModelFolder: Sendable {
 
   /// The files to look at, in the order of their names.
   private func paths() -> [String] {
+    if directory.hasSuffix(".gguf"), !Files.isFolder(directory) { return [directory] }
     var found: [String] = []
     var folders = [(path: directory, depth: 1)]
     while let folder = folders.popLast(), found.count < Self.fileLimit {

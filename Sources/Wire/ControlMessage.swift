@@ -17,7 +17,7 @@ public enum ControlMessage: Sendable, Hashable {
   case stepFailed(StepFailed)
   case peerLost(PeerLost)
   case countersRequest
-  case counters(TrafficCounters)
+  case counters(NodeCounters)
   case ping(Heartbeat)
   case pong(Heartbeat)
   case shutdown
@@ -162,7 +162,7 @@ public enum ControlMessage: Sendable, Hashable {
     case .stepFailed: self = .stepFailed(try StepFailed(payload: payload))
     case .peerLost: self = .peerLost(try PeerLost(payload: payload))
     case .countersRequest: self = try Self.empty(.countersRequest, payload)
-    case .counters: self = .counters(try TrafficCounters(payload: payload))
+    case .counters: self = .counters(try NodeCounters(payload: payload))
     case .ping: self = .ping(try Heartbeat(payload: payload))
     case .pong: self = .pong(try Heartbeat(payload: payload))
     case .shutdown: self = try Self.empty(.shutdown, payload)

@@ -31,7 +31,9 @@ public struct WorkerConfiguration: Sendable {
   public var shelf = PieceShelf()
   /// What was sent to other workers that asked for pieces.
   public var pieceCounters: @Sendable () -> TrafficCounters = { TrafficCounters() }
-  /// The time, for measuring how long nodes take.
+  /// Most bytes of memory that the process has had so far; 0 when that is not known.
+  public var peakMemory: @Sendable () -> Int = { 0 }
+  /// The time, for measuring how long nodes take and where the engine's time goes.
   public var clock: @Sendable () -> ContinuousClock.Instant = { .now }
 
   public init(

@@ -49,9 +49,8 @@ final class WorkerOutlet: EngineOutlet {
     for form in ActivationForm.allCases where rows.activations[form] != nil { forms.insert(ActivationForms(form)) }
     let layout = DispatchLayout(
       rowCount: rows.rowCount, choiceCount: rows.choiceCount, forms: forms, hiddenSize: hiddenSize)
-    try shell.data.send(
-      .dispatch, to: NodeIndex(node), flags: key.phase.flags, stream: key.step.rawValue,
-      payloadBytes: layout.byteCount
+    try send(
+      .dispatch, to: NodeIndex(node), key.phase, stream: key.step.rawValue, payloadBytes: layout.byteCount
     ) { target in
       Self.fill(DispatchWriter(target, layout: layout, layer: key.layer, pass: key.pass, part: part), from: rows)
     }
@@ -60,6 +59,16 @@ final class WorkerOutlet: EngineOutlet {
     shell.running?.answers.sent(
       AnswerTimes.Part(key: key, part: part), to: node, rowCount: rows.choiceCount,
       canResend: hasReplicas(key.layer), at: now)
+  }
+
+  /// Sends a frame of a step, and counts it to the step's phase.
+  private func send(
+    _ type: FrameType, to node: NodeIndex, _ phase: StepPhase, stream: UInt64, payloadBytes: Int,
+    fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) throws(TransportError) {
+    try shell.data.send(
+      type, to: node, flags: phase.flags, stream: stream, payloadBytes: payloadBytes, fill: fill)
+    shell.meter.sent(bytes: FrameHeader.byteCount + payloadBytes, prefill: phase == .prefill)
   }
 
   private static func fill(_ writer: DispatchWriter, from rows: RoutedRows) {
@@ -82,9 +91,9 @@ final class WorkerOutlet: EngineOutlet {
   func answer(_ request: ExpertRequest, sums: UnsafePointer<Int64>) throws {
     let width = hiddenSize
     let byteCount = CombineWriter.byteCount(sums: sums, rowCount: request.rowCount, hiddenSize: width)
-    try shell.data.send(
-      .combine, to: NodeIndex(request.node), flags: request.key.phase.flags,
-      stream: request.key.step.rawValue, payloadBytes: byteCount
+    try send(
+      .combine, to: NodeIndex(request.node), request.key.phase, stream: request.key.step.rawValue,
+      payloadBytes: byteCount
     ) { target in
       CombineWriter.write(
         target, layer: request.key.layer, pass: request.key.pass, part: request.part, sums: sums,
@@ -111,8 +120,8 @@ final class WorkerOutlet: EngineOutlet {
     }
     let writer = HandOverWriter(
       pass: pass.pass, passCount: pass.passCount, stage: stage, entries: pass.entries, released: pass.released)
-    try shell.data.send(
-      .handOver, to: host, flags: pass.phase.flags, stream: pass.step.rawValue,
+    try send(
+      .handOver, to: host, pass.phase, stream: pass.step.rawValue,
       payloadBytes: writer.byteCount(hiddenSize: hiddenSize)
     ) { target in
       writer.write(target, rows: pass.rows, hiddenSize: hiddenSize)
@@ -120,6 +129,8 @@ final class WorkerOutlet: EngineOutlet {
   }
 
   func finished(_ step: StepID, results: [StepResult]) {
+    // From here on it is the coordinator's turn.
+    shell.meter.enter(nil)
     shell.send(.stepResult(StepOutcome(step: step, results: results)))
   }
 

@@ -1,6 +1,7 @@
 import Cluster
 import Engine
 import Logging
+import ModelGraph
 import ModelSpec
 import Scheduling
 import Tensors
@@ -62,6 +63,7 @@ extension WorkerShell {
     guard let running, header.epoch == running.epoch else { return }
     let phase = header.flags.contains(.prefill) ? StepPhase.prefill : .decode
     let step = StepID(rawValue: header.stream)
+    meter.enter(.wire, prefill: phase == .prefill)
     switch header.type {
     case .dispatch:
       let view = try DispatchView(payload, hiddenSize: running.hiddenSize, expertCount: running.expertCount)

@@ -1,6 +1,7 @@
 import Cluster
 import Engine
 import Logging
+import ModelGraph
 import Scheduling
 import Tensors
 import Transport
@@ -18,6 +19,12 @@ extension WorkerShell {
         running.order.node, rows: running.outlet.ownRows, time: configuration.clock() - since)
     }
     return true
+  }
+
+  /// There is nothing to do: time is counted as waiting while passes are under way here.
+  func meterWaiting() {
+    let phase = running?.engine.awaitingPhase
+    meter.enter(phase == nil ? nil : .waiting, prefill: phase == .prefill)
   }
 
   /// Sends rows whose answer is late to other nodes as well. Whether there were any.

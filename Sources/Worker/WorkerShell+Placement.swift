@@ -151,7 +151,7 @@ extension WorkerShell {
     for piece in share.pieces.values { shard.insert(piece.piece) }
     let engine = Engine(
       EngineConfiguration(order, spec: share.spec), shard: shard, kernels: configuration.kernels, team: team,
-      nodeCount: placement.nodes.count, ownNode: order.node.rawValue, inheriting: old)
+      nodeCount: placement.nodes.count, ownNode: order.node.rawValue, meter: meter, inheriting: old)
     let peers = try order.dataPeers()
     data.configure(
       DataPlaneConfiguration(

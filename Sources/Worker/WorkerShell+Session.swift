@@ -2,6 +2,7 @@ import Cluster
 import Engine
 import Kernels
 import Logging
+import ModelGraph
 import Tensors
 import Transport
 import Wire
@@ -30,7 +31,7 @@ extension WorkerShell {
     case .release(let notice): release(notice.epoch)
     case .useRequest: reportUse()
     case .step(let start): begin(start, under: epoch)
-    case .countersRequest: send(.counters(processCounters() - session.earlierTraffic))
+    case .countersRequest: send(.counters(processCounters().since(session.earlier)))
     case .ping(let heartbeat):
       send(.pong(Heartbeat(nonce: heartbeat.nonce, progress: configuration.pulse.count, isWorking: false)))
     case .shutdown: stop()
@@ -66,7 +67,7 @@ extension WorkerShell {
         because: "a newer coordinator of cluster \(hello.cluster) (term \(hello.term)) took the worker over")
     }
     session = Session(
-      link: link, cluster: hello.cluster, term: hello.term, node: hello.node, earlierTraffic: processCounters())
+      link: link, cluster: hello.cluster, term: hello.term, node: hello.node, earlier: processCounters())
     shelf.serve(hello.cluster)
     logger.info(
       "serving a coordinator", metadata: ["cluster": "\(hello.cluster)", "node": "\(hello.node)"])
@@ -118,11 +119,26 @@ extension WorkerShell {
     running = nil
   }
 
-  /// What this process has sent so far.
-  private func processCounters() -> TrafficCounters {
-    var counters = control.counters + data.counters + (configuration.weights?.counters ?? TrafficCounters())
-    counters = counters + configuration.pieceCounters()
-    counters.roundTrips = earlierExchanges &+ (running?.engine.exchanges ?? 0)
+  /// What this process has sent and done so far.
+  private func processCounters() -> NodeCounters {
+    var counters = NodeCounters()
+    counters.traffic = control.counters + data.counters + (configuration.weights?.counters ?? TrafficCounters())
+    counters.traffic = counters.traffic + configuration.pieceCounters()
+    counters.traffic.roundTrips = earlierExchanges &+ (running?.engine.exchanges ?? 0)
+    counters.decode = meter.decode
+    counters.prefill = meter.prefill
+    counters.peakMemoryBytes = configuration.peakMemory()
     return counters
+  }
+}
+
+extension NodeCounters {
+  /// What came on top of what the same process had counted earlier; the most memory is that of its whole life.
+  fileprivate func since(_ earlier: NodeCounters) -> NodeCounters {
+    var difference = self
+    difference.traffic = traffic - earlier.traffic
+    difference.decode = decode - earlier.decode
+    difference.prefill = prefill - earlier.prefill
+    return difference
   }
 }

@@ -2,6 +2,7 @@ import Cluster
 import Engine
 import Kernels
 public import Logging
+import ModelGraph
 import ModelSpec
 public import Tensors
 public import Transport
@@ -28,6 +29,8 @@ public final class WorkerShell {
   let arena: WeightArena
   let team: ThreadTeam
   let logger: Logger
+  /// Where the engine's time goes, under all placements.
+  let meter: WorkMeter
   let mailbox: Mailbox<WorkerEvent>
 
   /// The coordinator this worker obeys.
@@ -67,6 +70,7 @@ public final class WorkerShell {
     self.arena = arena
     self.mailbox = mailbox
     self.logger = logger
+    meter = WorkMeter(clock: configuration.clock)
     shelf = configuration.shelf
     team = ThreadTeam(threads: configuration.threads)
   }
@@ -77,6 +81,7 @@ public final class WorkerShell {
       configuration.pulse.isWorking = true
       if advance(now: configuration.clock()) { continue }
       configuration.pulse.isWorking = false
+      meterWaiting()
       data.wait(until: nextDeadline)
     }
   }
@@ -91,6 +96,7 @@ public final class WorkerShell {
   public func advance(now: ContinuousClock.Instant) -> Bool {
     var isBusy = false
     configuration.pulse.beat()
+    meter.enter(running?.engine.isIdle == false ? .wire : nil)
     while let event = mailbox.take() {
       handle(event, now)
       isBusy = true
@@ -142,8 +148,8 @@ struct Session {
   let term: CoordinatorTerm
   /// What the coordinator calls this worker.
   let node: NodeID
-  /// What the process had sent when the session began.
-  let earlierTraffic: TrafficCounters
+  /// What the process had sent and done when the session began.
+  let earlier: NodeCounters
 }
 
 /// A placement on its way.

@@ -12,7 +12,7 @@ struct Shoal: ParsableCommand {
     subcommands: [
       GenerateCommand.self, WorkerCommand.self, ServeCommand.self, SubmitCommand.self, JobsCommand.self,
       AttachCommand.self, CancelCommand.self, TopologyCommand.self, ShardsCommand.self, LogitsCommand.self,
-      PerplexityCommand.self, TokenizeCommand.self, InspectCommand.self,
+      PerplexityCommand.self, TokenizeCommand.self, InspectCommand.self, BenchCommand.self,
     ])
 
   static func main() {

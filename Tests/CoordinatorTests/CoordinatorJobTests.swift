@@ -188,7 +188,7 @@ struct CoordinatorJobTests {
         let values = Array(repeating: Float(0), count: FakeModel.vocabularySize)
         return with(
           StepResult(sequence: sequence, position: position, outcome: .logits(rows: 1, values: values)))
-      default: return .counters(TrafficCounters())
+      default: return .counters(NodeCounters())
       }
     }
     lab.settle()
@@ -263,6 +263,28 @@ struct CoordinatorJobTests {
     #expect(later.total.weightBytes == 0 && later.total.roundTrips == 0)
     #expect(later.total.bytes < wire.total.bytes)
     #expect(third.summary?.wire == later, "the same job costs the same")
+  }
+
+  @Test("a job's summary says what each node did meanwhile, and nothing of nodes that do not tell")
+  func work() throws {
+    let lab = try Lab(nodes: ["reef", "cove"], hosts: [0, 1])
+    let (_, first) = lab.submit(request("abc", 10))
+    lab.settle()
+    #expect(first.summary?.work.map(\.decode.roundTrips) == [7, 7])
+    let (_, second) = lab.submit(request("abc", 10))
+    lab.settle()
+    let work = try #require(second.summary?.work)
+    #expect(work.map(\.node) == ["cove", "reef"])
+    // These workers say that each reading has cost a microsecond; a job needs one.
+    #expect(work.allSatisfy { $0.decode.times.experts == 1000 && $0.decode.roundTrips == 0 })
+    #expect(work.allSatisfy { $0.prefill == WorkTally() && $0.peakMemoryBytes == 1 << 20 })
+    // A process that began anew counts from 0: all of it is new then.
+    lab.worker("cove")?.bend = { message in
+      if case .countersRequest = message { [.counters(NodeCounters())] } else { nil }
+    }
+    let (_, third) = lab.submit(request("abc", 10))
+    lab.settle()
+    #expect(third.summary?.work.first?.decode == WorkTally())
   }
 
   @Test("a node may be called coordinator")

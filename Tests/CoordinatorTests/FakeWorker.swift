@@ -90,6 +90,8 @@ final class FakeWorker {
   var getsKeyValues = true
   var memoryBytes = 1 << 30
   var moved = TrafficCounters()
+  /// What it says it has computed.
+  private var worked = WorkTally()
 
   /// - Parameter makePlane: makes the plane whose events go to the sink.
   init(_ node: NodeID, model: FakeModel, makePlane: (@escaping ControlSink) -> any ControlPlane) {
@@ -167,8 +169,14 @@ final class FakeWorker {
     case .step(let start):
       if holdsSteps { heldSteps.append((start.batch, messageEpoch)) } else { run(start.batch, messageEpoch) }
     case .countersRequest:
-      var counters = moved + plane.counters
-      counters.roundTrips = 7
+      var counters = NodeCounters()
+      counters.traffic = moved + plane.counters
+      counters.traffic.roundTrips = 7
+      // As if each reading had cost a microsecond.
+      worked.times.experts += 1000
+      worked.roundTrips = 7
+      counters.decode = worked
+      counters.peakMemoryBytes = 1 << 20
       send(.counters(counters))
     case .ping(let heartbeat): send(.pong(heartbeat))
     default: break

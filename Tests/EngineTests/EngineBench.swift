@@ -57,7 +57,8 @@ final class EngineBench: EngineOutlet {
   ///   - stages: index and layers of those that it hosts; the one that ends with the model's layers is the last.
   init(
     _ path: String, experts: Range<Int>? = nil, stages: [(index: Int, layers: Range<Int>)]? = nil, node: Int = 0,
-    rowCapacity: Int = 16, context: Int = 128, sequences: Int = 8, inheriting old: Engine? = nil
+    rowCapacity: Int = 16, context: Int = 128, sequences: Int = 8, meter: WorkMeter = WorkMeter(),
+    inheriting old: Engine? = nil
   ) throws {
     let file = try GGUFFile.open(path)
     spec = try ModelSpec(file: file)
@@ -79,7 +80,7 @@ final class EngineBench: EngineOutlet {
       rowCapacity: rowCapacity)
     engine = Engine(
       configuration, shard: shard, kernels: kernels, team: ThreadTeam(threads: 1), nodeCount: 6,
-      ownNode: node, inheriting: old)
+      ownNode: node, meter: meter, inheriting: old)
     engine.outlet = self
   }
 

@@ -34,6 +34,18 @@ import Testing
     #expect(log.all.isEmpty)
   }
 
+  @Test("a file may be named instead of its folder; the others there are not looked at")
+  func oneFile() throws {
+    let path = try folder.copy(Fixtures.small, as: "one.gguf")
+    _ = try folder.copy(Fixtures.half, as: "two.gguf")
+    let models = ModelFolder(directory: path, warning: log.add)
+    #expect(models.model(headerDigest: try Model(Fixtures.small).manifest.header.digest) != nil)
+    #expect(models.model(headerDigest: try Model(Fixtures.half).manifest.header.digest) == nil)
+    let missing = ModelFolder(directory: folder.file("none.gguf"), warning: log.add)
+    #expect(missing.model(headerDigest: try Model(Fixtures.small).manifest.header.digest) == nil)
+    #expect(log.all.count == 1)
+  }
+
   @Test("bad files are warned of once and never in the way")
   func badFiles() throws {
     let models = ModelFolder(directory: folder.path, warning: log.add)

@@ -258,7 +258,7 @@ final class TCPNode {
     let hello = PeerHello(
       cluster: DataNode.cluster, term: CoordinatorTerm(rawValue: 1), sender: "whale", receiver: "cove")
     let answers: [([UInt8], TransportError.Code, String)] = [
-      (ConnectionPreface(plane: .data, version: 3).bytes, .versionMismatch, "version 3"),
+      (ConnectionPreface(plane: .data, version: 8).bytes, .versionMismatch, "version 8"),
       (ConnectionPreface(plane: .data).bytes + Self.frame(.combine, []), .protocolViolation, "combine"),
       (ConnectionPreface(plane: .control).bytes, .protocolViolation, "control"),
       (ConnectionPreface(plane: .data).bytes + Self.frame(.peerHello, hello.payload), .wrongPeer, "whale"),

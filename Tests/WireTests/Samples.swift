@@ -59,6 +59,18 @@ enum Samples {
       KeyValueMove(layers: 0..<3, source: 0, target: 1), KeyValueMove(layers: 4..<5, source: 1, target: 2),
     ])
 
+  static let nodeCounters: NodeCounters = {
+    var counters = NodeCounters()
+    counters.traffic = Self.counters
+    for part in WorkPart.allCases { counters.decode.times[part] = UInt64(part.rawValue) + 10 }
+    counters.decode.sentBytes = 16
+    counters.decode.roundTrips = 17
+    counters.prefill.times[.waiting] = 1 << 50
+    counters.prefill.roundTrips = 18
+    counters.peakMemoryBytes = 19
+    return counters
+  }()
+
   static let counters: TrafficCounters = {
     var counters = TrafficCounters()
     counters.dataBytes = 1
@@ -132,7 +144,7 @@ enum Samples {
     ),
     ("peerLost", .peerLost(PeerLost(node: 2, sentence: "sound closed the data connection"))),
     ("countersRequest", .countersRequest),
-    ("counters", .counters(counters)),
+    ("counters", .counters(nodeCounters)),
     ("ping", .ping(Heartbeat(nonce: 5, progress: 6))),
     ("pong", .pong(Heartbeat(nonce: 5, progress: 7, isWorking: true))),
     ("shutdown", .shutdown),

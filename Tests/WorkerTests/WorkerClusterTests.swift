@@ -51,7 +51,9 @@ import Wire
       Issue.record("no counters")
       return
     }
-    #expect(counters.roundTrips > 0 && counters.dataFrames > 0)
+    #expect(counters.traffic.roundTrips > 0 && counters.traffic.dataFrames > 0)
+    #expect(counters.prefill.roundTrips == counters.traffic.roundTrips && counters.decode == WorkTally())
+    #expect(counters.prefill.sentBytes > 0 && counters.prefill.sentBytes <= counters.traffic.dataBytes)
   }
 
   @Test("a switch is acknowledged when the connections to the peers are up, whether or not they have switched")

@@ -134,7 +134,8 @@ import Wire
       Issue.record("no counters")
       return
     }
-    #expect(counters.controlFrames == 2 && counters.dataFrames == 0)
+    #expect(counters.traffic.controlFrames == 2 && counters.traffic.dataFrames == 0)
+    #expect(counters.decode == WorkTally() && counters.prefill == WorkTally())
     coordinator.ask(.shutdown, on: link)
     #expect(reef.shell.isStopped)
   }

@@ -6,5 +6,6 @@
 #include "ck_cpu.h"
 #include "ck_float.h"
 #include "ck_quant.h"
+#include "ck_read.h"
 
 #endif

@@ -27,7 +27,7 @@ struct WorkerCommand: ParsableCommand {
   var threads: Int?
   @Option(help: "Most memory for weights, KV cache and scratch, such as 8GB.")
   var memory: String?
-  @Option(help: "A folder with GGUF files whose weights need not be sent; may be given several times.")
+  @Option(help: "A folder with GGUF files, or such a file, whose weights need not be sent; may be given several times.")
   var models: [String] = []
   @Option(help: "Kernels: auto, scalar, avx2, avxvnni, avx512 or neon.")
   var kernels: KernelChoice = .auto
@@ -72,6 +72,7 @@ struct WorkerCommand: ParsableCommand {
       logger: logger, isWelcome: { [shelf = configuration.shelf] in shelf.welcomes($0) }, read: reader(configuration))
     var configuration = configuration
     configuration.pieceCounters = { pieces.counters }
+    configuration.peakMemory = { ProcessMemory.peakBytes }
     let acceptor = try Acceptor(
       listen: address, logger: logger,
       handlers: [

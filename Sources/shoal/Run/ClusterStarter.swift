@@ -20,12 +20,21 @@ enum ClusterStarter {
       }
       return try RemoteCluster.start(HostPort(option: "--coordinator", coordinator))
     }
-    let plan = try ClusterPlan(options)
+    return try start(ClusterPlan(options), options)
+  }
+
+  /// - Parameter readsInPlace: whether local nodes read the model's file themselves, so that its weights are neither sent
+  ///   to them nor copied into the shard store.
+  static func start(_ plan: ClusterPlan, _ options: ClusterOptions, readsInPlace: Bool = false) throws -> RunningCluster
+  {
     let kernels = options.kernels ?? .auto
     guard let topology = plan.topology else {
       return try InProcessCluster.start(plan, kernels: kernels, threads: options.threads ?? coreCount)
     }
-    return try TopologyCluster.start(plan, topology, options) { StatusPrinter.print($0, isShown: true) }
+    let file = readsInPlace ? try options.modelPath() : nil
+    return try TopologyCluster.start(plan, topology, options, modelFile: file) {
+      StatusPrinter.print($0, isShown: true)
+    }
   }
 
   /// Cores this process may use.

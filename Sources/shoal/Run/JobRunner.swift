@@ -5,7 +5,7 @@ import Transport
 /// Submits jobs and hands their events to the main thread, where SIGINT and SIGTERM arrive too.
 final class JobRunner {
   private enum Item: Sendable {
-    case job(Int, JobEvent)
+    case job(Int, JobEvent, at: ContinuousClock.Instant)
     case signal(Int32)
   }
 
@@ -13,6 +13,8 @@ final class JobRunner {
   private let requests: [JobRequest]
   private let limit: Int
   private let mailbox: Mailbox<Item>
+  /// When each request was submitted, as far as it was.
+  private(set) var submissions: [ContinuousClock.Instant] = []
 
   /// - Parameter limit: how many jobs may be under way at once.
   init(_ cluster: RunningCluster, _ requests: [JobRequest], limit: Int = .max) throws {
@@ -38,12 +40,20 @@ final class JobRunner {
   ///   jobs.
   /// - Throws: the first job's failure, `ExitCode` on a signal, whatever `handle` throws.
   func run(_ handle: (Int, JobEvent) throws -> Void) throws {
+    try runTimed { index, event, _ in try handle(index, event) }
+  }
+
+  /// Likewise; the time is that at which the coordinator, or its client here, told of the event.
+  func runTimed(_ handle: (Int, JobEvent, ContinuousClock.Instant) throws -> Void) throws {
     var next = 0
     var open = 0
     while next < requests.count || open > 0 {
       while next < requests.count, open < limit {
         let index = next
-        cluster.submitter.submit(requests[index]) { [mailbox] event in _ = mailbox.post(.job(index, event)) }
+        submissions.append(.now)
+        cluster.submitter.submit(requests[index]) { [mailbox] event in
+          _ = mailbox.post(.job(index, event, at: .now))
+        }
         next += 1
         open += 1
       }
@@ -51,10 +61,10 @@ final class JobRunner {
       while let item = mailbox.take() {
         switch item {
         case .signal(let number): throw ExitStatus.code(signal: number)
-        case .job(_, .failed(let error)): throw error
-        case .job(let index, let event):
+        case .job(_, .failed(let error), _): throw error
+        case .job(let index, let event, let time):
           if case .finished = event { open -= 1 }
-          try handle(index, event)
+          try handle(index, event, time)
         }
       }
     }

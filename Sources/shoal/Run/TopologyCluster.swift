@@ -17,12 +17,14 @@ enum TopologyCluster {
     let refusal: String?
   }
 
-  /// - Parameter status: told how the cluster gets on, on the coordinator's thread.
+  /// - Parameters:
+  ///   - modelFile: read by local nodes themselves; nil to send them their weights.
+  ///   - status: told how the cluster gets on, on the coordinator's thread.
   static func start(
     _ plan: ClusterPlan, _ topology: Topology, _ options: ClusterOptions, source: [UInt8] = [],
-    service: Service? = nil, status: @escaping @Sendable (CoordinatorStatus) -> Void
+    service: Service? = nil, modelFile: String? = nil, status: @escaping @Sendable (CoordinatorStatus) -> Void
   ) throws -> RunningCluster {
-    let nodes = try TopologyNodes(topology, options).plans
+    let nodes = try TopologyNodes(topology, options, modelFile: modelFile).plans
     // A set of kernels that this machine lacks is found here, and not by each local worker.
     if nodes.contains(where: { $0.launch != nil }) { _ = try options.kernels?.select() }
     let handle = CoordinatorHandle()

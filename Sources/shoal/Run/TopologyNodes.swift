@@ -8,7 +8,8 @@ struct TopologyNodes {
   /// In the topology's order.
   private(set) var plans: [NodePlan] = []
 
-  init(_ topology: Topology, _ options: ClusterOptions) throws {
+  /// - Parameter modelFile: read by local nodes themselves; nil to send them their weights.
+  init(_ topology: Topology, _ options: ClusterOptions, modelFile: String? = nil) throws {
     var addresses: [NodeID: HostPort] = [:]
     for node in topology.nodes {
       guard case .remote(let text) = node.address else { continue }
@@ -29,7 +30,8 @@ struct TopologyNodes {
         plans.append(
           NodePlan(
             id: name, address: nil, memoryBytes: memory,
-            launch: Self.arguments(node, topology, options, listen: listen),
+            launch: Self.arguments(node, topology, options, listen: listen)
+              + (modelFile.map { ["--models", $0] } ?? []),
             settings: ["\(listen)", "\(node.threads?.value ?? 0)", "\(memory ?? 0)"]))
       }
     }
@@ -44,14 +46,17 @@ struct TopologyNodes {
     return try OutwardAddress.host(towards: beyond)
   }
 
+  /// Compute threads of a local node.
+  static func threads(of node: TopologyNode, _ topology: Topology, _ options: ClusterOptions) -> Int {
+    node.threads?.value ?? options.threads ?? topology.threadCount(of: node, cores: ClusterStarter.coreCount)
+  }
+
   private static func arguments(
     _ node: TopologyNode, _ topology: Topology, _ options: ClusterOptions, listen: HostPort
   ) -> [String] {
-    let threads =
-      node.threads?.value ?? options.threads ?? topology.threadCount(of: node, cores: ClusterStarter.coreCount)
     var arguments = [
       "worker", "--parent-pipe", "--listen", "\(listen)", "--name", node.name.value.rawValue,
-      "--threads", "\(threads)", "--kernels", (options.kernels ?? .auto).rawValue,
+      "--threads", "\(threads(of: node, topology, options))", "--kernels", (options.kernels ?? .auto).rawValue,
     ]
     if let memory = node.memoryBytes { arguments += ["--memory", ByteCountText.exact(memory.value)] }
     if let store = options.store { arguments += ["--store", store] }

@@ -86,8 +86,8 @@ enum TestedElsewhere {
     "Wire": [
       "CombineViewTests": ["CombineRow", "CombineWriter"],
       "ControlMessageTests": [
-        "DurableJobMessages", "HandshakeMessages", "JobMessages", "PlacementMessages", "StatusMessages",
-        "SwitchMessages", "WireWriter",
+        "DurableJobMessages", "HandshakeMessages", "JobMessages", "NodeCounters", "PlacementMessages",
+        "StatusMessages", "SwitchMessages", "WireWriter",
       ],
       "FrameHeaderTests": ["FrameType"],
       "DispatchViewTests": ["DispatchLayout", "DispatchWriter", "FiniteCheck"],
@@ -104,6 +104,8 @@ enum TestedElsewhere {
       "WorkerSessionTests": ["ShareCheck", "WorkerShell"],
     ],
     "shoal": [
+      "BenchCommandTests": ["BenchPrompt", "BenchRun", "ReadBandwidth"],
+      "BenchReportTests": ["BenchMeasurements"],
       "BadInputTests": ["ExitStatus"],
       "BadTopologyTests": ["TopologyCommand", "TopologyFile"],
       "CommandLineTests": ["ClusterOptions", "Loopback", "TokenList", "TokenizeCommand"],

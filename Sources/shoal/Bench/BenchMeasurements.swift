@@ -1,0 +1,70 @@
+import Coordinator
+import Tensors
+
+/// What the repetitions of one generation have in common: speeds, and work added up.
+struct BenchMeasurements {
+  enum Phase { case prefill, decode }
+
+  private let samples: [BenchSample]
+
+  init(_ samples: [BenchSample]) { self.samples = samples }
+
+  private func seconds(_ phase: Phase, _ sample: BenchSample) -> Double {
+    switch phase {
+    case .prefill: sample.prefill
+    case .decode: sample.decode
+    }
+  }
+
+  /// Tokens of the prompt, or those after the first: each takes a decode step.
+  private func tokens(_ phase: Phase, _ sample: BenchSample) -> Int {
+    switch phase {
+    case .prefill: sample.summary.promptTokens.count
+    case .decode: max(0, sample.summary.tokens.count - 1)
+    }
+  }
+
+  private func tokens(_ phase: Phase) -> Int { samples.reduce(0) { $0 + tokens(phase, $1) } }
+
+  private var work: [NodeWork] { samples.flatMap(\.summary.work) }
+
+  private func work(_ phase: Phase, _ node: NodeWork) -> WorkTally {
+    switch phase {
+    case .prefill: node.prefill
+    case .decode: node.decode
+    }
+  }
+
+  /// - Returns: nil when there was nothing of the kind.
+  func phase(_ phase: Phase) -> BenchReport.Phase? {
+    let timed = samples.filter { tokens(phase, $0) > 0 && seconds(phase, $0) > 0 }
+    guard let speeds = Spread(timed.map { Double(tokens(phase, $0)) / seconds(phase, $0) }) else { return nil }
+    let work = self.work.reduce(WorkTally()) { $0 + self.work(phase, $1) }
+    let total = tokens(phase)
+    let isAlone = samples.allSatisfy { $0.summary.work.count == 1 }
+    return BenchReport.Phase(
+      tokensPerSecond: speeds,
+      secondsPerToken: PartTimes(
+        work.times, seconds: isAlone ? samples.reduce(0) { $0 + seconds(phase, $1) } : nil, tokens: total),
+      wireBytesPerToken: Double(work.sentBytes) / Double(total),
+      roundTripsPerToken: Double(work.roundTrips) / Double(total))
+  }
+
+  /// The nodes in the order of their names.
+  var nodes: [BenchReport.Node] {
+    Set(work.map(\.node)).sorted().map { name in
+      let all = work.filter { $0.node == name }
+      func times(_ phase: Phase) -> PartTimes? {
+        let total = tokens(phase)
+        guard total > 0 else { return nil }
+        let sum = all.reduce(WorkTally()) { $0 + work(phase, $1) }
+        return PartTimes(sum.times, seconds: nil, tokens: total)
+      }
+      let peak = all.map(\.peakMemoryBytes).max() ?? 0
+      return BenchReport.Node(
+        name: name.rawValue, peakMemoryBytes: peak > 0 ? peak : nil,
+        prefillSecondsPerToken: times(.prefill) ?? PartTimes(WorkTimes(), seconds: nil, tokens: 1),
+        decodeSecondsPerToken: times(.decode))
+    }
+  }
+}
