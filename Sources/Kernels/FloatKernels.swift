@@ -36,6 +36,7 @@ struct FloatKernels: Sendable {
   let multiplyBF16: Multiply
   let storeF32: Store
   let storeF16: Store
+  let storeQ8: Store
   let rmsNorm: Norm
   let softmax: InPlace
   let swiGLU: SwiGLU
@@ -45,6 +46,7 @@ struct FloatKernels: Sendable {
   let rotateInterleaved: Rotate
   let attendTileF32: AttendTile
   let attendTileF16: AttendTile
+  let attendTileQ8: AttendTile
   let accumulate: Accumulate
   let addAccumulated: AddAccumulated
 }

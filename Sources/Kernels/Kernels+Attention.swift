@@ -2,23 +2,23 @@ import CKernels
 public import Tensors
 
 extension Kernels {
-  /// Values of scratch that `attendTile` needs.
-  public static let attentionScratch = 256
+  /// Values of scratch that `attendTile` needs for some queries.
+  public static func attentionScratch(queries: Int) -> Int { queries * (KVType.blockPositions + 2) }
 
   /// Attends with some query heads to one tile of keys and values that they share, and merges the results into running
   /// states.
   ///
   /// Tiles begin at absolute positions that are multiples of `KVType.blockPositions` and must be given in order; a tile
   /// is shorter only where the visible positions end. The state then holds the same bits however the work is divided,
-  /// and however many queries share a call: they may be heads of a group, rows that see the whole tile, or both. Groups
-  /// of four read the cache once instead of four times.
+  /// and however many queries share a call: they may be heads of a group, rows that see the whole tile, or both. The
+  /// more they are, the less often the cache is read.
   /// - Parameters:
   ///   - queries: `queryCount` rows of `keyElements` values, `queryStride` elements apart.
   ///   - keys: the key of the tile's first position; `keyStride` bytes from one position to the next.
   ///   - values: likewise the values, of `valueElements` elements.
   ///   - count: visible positions of the tile, 1 to 64.
   ///   - scale: factor of the scores.
-  ///   - scratch: room for `attentionScratch` values, of no meaning afterwards (64 are enough for one query).
+  ///   - scratch: room for `attentionScratch(queries:)` values, of no meaning afterwards.
   ///   - states: for each query `2 + valueElements` values: largest score, sum of the weights, weighted sum of the
   ///     values; `stateStride` elements apart.
   ///   - isFirst: the states hold nothing yet.
@@ -37,6 +37,7 @@ extension Kernels {
     switch type {
     case .f16: float.attendTileF16(&tile)
     case .f32: float.attendTileF32(&tile)
+    case .q8_0: float.attendTileQ8(&tile)
     }
   }
 

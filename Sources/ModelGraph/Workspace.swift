@@ -42,7 +42,7 @@ final class Workspace {
     activationBuffers = ActivationForm.allCases.map {
       AlignedBuffer(byteCount: rowCapacity * $0.rowStride(elements: Self.widest(model)))
     }
-    threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * Self.threadFloats(model)) }
+    threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * AttentionScratch.floatCount(model)) }
   }
 
   /// Values of a row in each of the buffers.
@@ -65,13 +65,9 @@ final class Workspace {
     return max(model.hiddenSize, attended, innerWidth(model), model.latent?.queryRank ?? 0)
   }
 
-  private static func threadFloats(_ model: Hyperparameters) -> Int {
-    Kernels.attentionScratch + model.headCount / model.keyValueHeadCount * (2 + model.valueHeadSize)
-  }
-
   /// Bytes a workspace takes.
   static func byteCount(_ model: Hyperparameters, rowCapacity: Int, threads: Int) -> Int {
-    let floats = rowCapacity * floatCounts(model).reduce(0, +) + threads * threadFloats(model)
+    let floats = rowCapacity * floatCounts(model).reduce(0, +) + threads * AttentionScratch.floatCount(model)
     return 4 * floats
       + ActivationForm.allCases.reduce(0) { $0 + rowCapacity * $1.rowStride(elements: widest(model)) }
   }
@@ -79,6 +75,6 @@ final class Workspace {
   /// Where rows of a form stand; each use of a form overwrites the one before.
   func activations(_ form: ActivationForm) -> UnsafeMutableRawPointer { activationBuffers[Int(form.rawValue)].base }
 
-  /// Room for one group of query heads: `Kernels.attentionScratch` values, then a state for each head.
+  /// Room for an `AttentionScratch`.
   func scratch(thread: Int) -> UnsafeMutablePointer<Float> { threadScratch[thread].floats }
 }

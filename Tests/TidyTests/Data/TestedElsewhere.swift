@@ -40,7 +40,7 @@ enum TestedElsewhere {
     ],
     "ModelGraph": [
       "ForwardTests": [
-        "ExpertBlock", "LoadedPiece", "ModelGraphError", "Pass", "RoutedRows", "Shard", "Workspace",
+        "AttentionScratch", "ExpertBlock", "LoadedPiece", "ModelGraphError", "Pass", "RoutedRows", "Shard", "Workspace",
       ],
       "LogitsGoldenTests": ["LatentWorkspace"],
       "KVCacheTests": ["KVLayout"],
