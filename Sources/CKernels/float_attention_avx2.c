@@ -176,6 +176,17 @@ CK_INLINE_AVX2 void attend(int kind, const ck_attention *tile) {
   attend_some(kind, 1, 8, tile, fours, count);
 }
 
+CK_AVX2 void ck_merge_attention_avx2(const float *tile, size_t value_elements, float *state) {
+  const merge_t how = merge(state, tile[0], tile[1], false);
+  const __m256 old_factor = _mm256_set1_ps(how.old_factor), tile_factor = _mm256_set1_ps(how.tile_factor);
+  for (size_t d = 0; d < value_elements; d += 8) {
+    const __m256i mask = ck_mask_256((ptrdiff_t)(value_elements - d));
+    const __m256 sum = _mm256_mul_ps(_mm256_maskload_ps(tile + 2 + d, mask), tile_factor);
+    const __m256 old = _mm256_maskload_ps(state + 2 + d, mask);
+    _mm256_maskstore_ps(state + 2 + d, mask, _mm256_fmadd_ps(old, old_factor, sum));
+  }
+}
+
 CK_AVX2 void ck_attend_f32_f32_avx2(const ck_attention *tile) { attend(CK_F32, tile); }
 
 CK_AVX2 void ck_attend_f16_f32_avx2(const ck_attention *tile) { attend(CK_F16, tile); }

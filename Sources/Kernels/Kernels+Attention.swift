@@ -53,6 +53,17 @@ extension Kernels {
       scale: scale, scratch: scratch, states: state, stateStride: 0, isFirst: isFirst)
   }
 
+  /// Merges the state of one tile, attended to by itself, into that of the tiles before it, with the bits that
+  /// `attendTile` would have given.
+  /// - Parameters:
+  ///   - tile: `2 + valueElements` values, as `attendTile` leaves them.
+  ///   - state: likewise; holds something already.
+  public func mergeAttention(
+    _ tile: UnsafePointer<Float>, valueElements: Int, into state: UnsafeMutablePointer<Float>
+  ) {
+    float.mergeAttention(tile, valueElements, state)
+  }
+
   /// Ends attention: the weighted sum divided by the sum of the weights.
   /// - Parameters:
   ///   - state: as `attendTile` left it.

@@ -19,6 +19,9 @@ struct AttentionPieces: Sendable {
   private let rowParts: Int
   private let headParts: Int
 
+  /// Whether some of the threads that it was made for find no piece.
+  let leavesThreadsIdle: Bool
+
   /// - Parameter threads: that should all have something to do.
   init(rows: Int, keyHeads: Int, group: Int, threads: Int) {
     func parts(_ count: Int, _ size: Int) -> Int { (count + size - 1) / size }
@@ -36,6 +39,20 @@ struct AttentionPieces: Sendable {
     rowParts = parts(rows, together)
     headParts = parts(group, heads)
     count = keyHeads * rowParts * headParts
+    leavesThreadsIdle = count < wanted
+  }
+
+  /// Pieces of one row and as many heads as fit.
+  init(singleRows rows: Int, keyHeads: Int, group: Int) {
+    rowCount = rows
+    self.group = group
+    rowsTogether = 1
+    let parts = (group + Self.queryLimit - 1) / Self.queryLimit
+    headsTogether = (group + parts - 1) / parts
+    rowParts = rows
+    headParts = (group + headsTogether - 1) / headsTogether
+    count = keyHeads * rows * headParts
+    leavesThreadsIdle = false
   }
 
   /// A piece: its rows, and its query heads among all of the model.

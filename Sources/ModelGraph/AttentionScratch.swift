@@ -16,20 +16,22 @@ struct AttentionScratch {
     let limit = AttentionPieces.queryLimit
     weights = base
     queries = base + Self.lines(Kernels.attentionScratch(queries: limit))
-    // Maximum and sum stand before the values, which begin a cache line.
-    states = queries + Self.lines(limit * model.keyHeadSize) + Self.line - 2
+    states = queries + Self.lines(limit * model.keyHeadSize) + Self.stateLead
     stateStride = Self.stateStride(model)
   }
 
   /// Values of a cache line.
   private static let line = 16
+  /// Values left out before the first state: maximum and sum stand before the weighted values, which begin a line.
+  static let stateLead = line - 2
   private static func lines(_ count: Int) -> Int { (count + line - 1) / line * line }
-  private static func stateStride(_ model: Hyperparameters) -> Int { lines(2 + model.valueHeadSize) }
+  /// Values from one query's state to the next.
+  static func stateStride(_ model: Hyperparameters) -> Int { lines(2 + model.valueHeadSize) }
 
   /// Values a thread needs.
   static func floatCount(_ model: Hyperparameters) -> Int {
     let limit = AttentionPieces.queryLimit
-    return lines(Kernels.attentionScratch(queries: limit)) + lines(limit * model.keyHeadSize) + line
-      + limit * stateStride(model)
+    return lines(Kernels.attentionScratch(queries: limit)) + lines(limit * model.keyHeadSize)
+      + stateLead + limit * stateStride(model)
   }
 }

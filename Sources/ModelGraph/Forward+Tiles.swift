@@ -20,6 +20,7 @@ extension Forward {
     let keyHeads = spec.keyValueShape.heads
     let pieces = AttentionPieces(
       rows: pass.rowCount, keyHeads: keyHeads, group: model.headCount / keyHeads, threads: team.threadCount)
+    if pieces.leavesThreadsIdle, let states = workspace.tileStates, attendApart(pass, terms, states) { return }
     team.parallelFor(count: pieces.count, grain: 1) { range, thread in
       let scratch = AttentionScratch(workspace.scratch(thread: thread), model)
       for index in range {
@@ -51,24 +52,33 @@ extension Forward {
       let block = table.blocks[start / KVType.blockPositions]
       let seen = VisibleSlots(tile: start, position: first, window: terms.window)
       if seen == VisibleSlots(tile: start, position: last, window: terms.window) {
-        attendTile(block, tile, seen, queries, 0..<rows.count * heads.count, terms, scratch)
+        let count = rows.count * heads.count
+        attendTile(block, tile, seen, queries, count, terms, scratch.states, scratch)
       } else {
         for row in 0..<rows.count {
           let seen = VisibleSlots(tile: start, position: first + row, window: terms.window)
           guard !seen.slots.isEmpty else { continue }
-          attendTile(block, tile, seen, queries, row * heads.count..<(row + 1) * heads.count, terms, scratch)
+          let query = row * heads.count
+          attendTile(
+            block, tile, seen, queries + query * model.keyHeadSize, heads.count, terms,
+            scratch.states + query * scratch.stateStride, scratch)
         }
       }
       start += KVType.blockPositions
     }
-    for row in rows {
-      for head in heads {
-        let query = (row - rows.lowerBound) * heads.count + head - heads.lowerBound
-        kernels.finishAttention(
-          state: scratch.states + query * scratch.stateStride, valueElements: model.valueHeadSize,
-          sink: terms.sinks.map { $0[head] },
-          output: workspace.attended + (row * model.headCount + head) * model.valueHeadSize)
-      }
+    for (index, row) in rows.enumerated() {
+      finish(row, heads, terms, scratch.states + index * heads.count * scratch.stateStride, scratch.stateStride)
+    }
+  }
+
+  /// Attention's outputs for some heads of a row.
+  func finish(
+    _ row: Int, _ heads: Range<Int>, _ terms: AttentionTerms, _ states: UnsafePointer<Float>, _ stateStride: Int
+  ) {
+    for (index, head) in heads.enumerated() {
+      kernels.finishAttention(
+        state: states + index * stateStride, valueElements: model.valueHeadSize, sink: terms.sinks.map { $0[head] },
+        output: workspace.attended + (row * model.headCount + head) * model.valueHeadSize)
     }
   }
 
@@ -86,24 +96,23 @@ extension Forward {
     return UnsafePointer(scratch.queries)
   }
 
-  /// Some queries of a piece over one tile.
-  private func attendTile(
+  /// Some queries over one tile, merged into their states.
+  func attendTile(
     _ block: UnsafeMutableRawPointer, _ tile: TileAddress, _ seen: VisibleSlots, _ queries: UnsafePointer<Float>,
-    _ part: Range<Int>, _ terms: AttentionTerms, _ scratch: AttentionScratch
+    _ queryCount: Int, _ terms: AttentionTerms, _ states: UnsafeMutablePointer<Float>, _ scratch: AttentionScratch
   ) {
     let (kv, slot) = (terms.kv, seen.slots.lowerBound)
     kernels.attendTile(
-      queries: queries + part.lowerBound * model.keyHeadSize, queryStride: model.keyHeadSize, queryCount: part.count,
+      queries: queries, queryStride: model.keyHeadSize, queryCount: queryCount,
       keys: block + tile.keys + slot * kv.keyStride, keyStride: kv.keyStride,
       values: block + tile.values + slot * kv.valueStride, valueStride: kv.valueStride, type: kv.type,
       count: seen.slots.count, keyElements: model.keyHeadSize, valueElements: model.valueHeadSize, scale: terms.scale,
-      scratch: scratch.weights, states: scratch.states + part.lowerBound * scratch.stateStride,
-      stateStride: scratch.stateStride, isFirst: seen.isFirst)
+      scratch: scratch.weights, states: states, stateStride: scratch.stateStride, isFirst: seen.isFirst)
   }
 }
 
 /// Where the keys and values of one head begin in a block, in bytes.
-private struct TileAddress {
+struct TileAddress {
   let keys: Int
   let values: Int
 
@@ -130,4 +139,9 @@ struct VisibleSlots: Equatable {
     slots = min(max(begin - tile, 0), end)..<end
     isFirst = begin >= tile
   }
+
+  private init(slots: Range<Int>, isFirst: Bool) { (self.slots, self.isFirst) = (slots, isFirst) }
+
+  /// The same, for a state that is to hold nothing but this tile.
+  var alone: VisibleSlots { VisibleSlots(slots: slots, isFirst: true) }
 }

@@ -24,6 +24,8 @@ final class Workspace {
   private let activationBuffers: [AlignedBuffer]
   private let threadScratch: [AlignedBuffer]
   private let buffers: [AlignedBuffer]
+  /// For attention of few rows; nil for one thread.
+  let tileStates: TileStates?
   /// Set by any thread that meets a value that is not finite.
   let failed = Atomic<Bool>(false)
 
@@ -42,6 +44,7 @@ final class Workspace {
     activationBuffers = ActivationForm.allCases.map {
       AlignedBuffer(byteCount: rowCapacity * $0.rowStride(elements: Self.widest(model)))
     }
+    tileStates = TileStates(model, threads: threads)
     threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * AttentionScratch.floatCount(model)) }
   }
 
@@ -68,7 +71,7 @@ final class Workspace {
   /// Bytes a workspace takes.
   static func byteCount(_ model: Hyperparameters, rowCapacity: Int, threads: Int) -> Int {
     let floats = rowCapacity * floatCounts(model).reduce(0, +) + threads * AttentionScratch.floatCount(model)
-    return 4 * floats
+    return 4 * floats + TileStates.byteCount(model, threads: threads)
       + ActivationForm.allCases.reduce(0) { $0 + rowCapacity * $1.rowStride(elements: widest(model)) }
   }
 

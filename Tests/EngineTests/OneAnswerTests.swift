@@ -36,6 +36,37 @@ import Testing
     }
   }
 
+  @Test(
+    "more threads than key heads give the same logits, over positions enough to be divided",
+    arguments: [("qwen3moe-s", "F16"), ("gptoss-s", "F16"), ("deepseek3-s", "Q4_0")])
+  func manyThreads(name: String, type: String) throws {
+    let golden = try GoldenModel(name)
+    let prompt = Array((golden.prompts + golden.prompts).joined().prefix(300))
+    #expect(prompt.count == 300)
+    let reference = try LocalModel(golden.path(type), kernels: Kernels.select(), rowCapacity: 512)
+      .logits(prompt, last: 3)
+    for (threads, rows) in [(5, 1), (16, 1), (16, 3), (40, 2)] {
+      let model = try LocalModel(golden.path(type), kernels: Kernels.select(), threads: threads)
+      // All but the last rows go in one chunk.
+      let last = SequenceID(rawValue: 1)
+      let head = prompt.count - 3
+      _ = try model.run(
+        [
+          StepEntry(sequence: last, position: 0, rowCount: head, tokens: Array(prompt[..<head]), wanted: .nothing)
+        ], phase: .prefill)
+      var found: [Float] = []
+      for start in stride(from: head, to: prompt.count, by: rows) {
+        let tokens = Array(prompt[start..<min(start + rows, prompt.count)])
+        let entry = StepEntry(
+          sequence: last, position: start, rowCount: tokens.count, tokens: tokens, wanted: .logits(rows: tokens.count))
+        for result in try model.run([entry], phase: .decode) {
+          if case .logits(_, let values) = result.outcome { found += values }
+        }
+      }
+      #expect(found.map(\.bitPattern) == reference.map(\.bitPattern), "\(threads) threads, \(rows) rows")
+    }
+  }
+
   @Test("placements drawn at random give the same logits", arguments: files)
   func placements(name: String, type: String, kv: KVType) throws {
     let golden = try GoldenModel(name)

@@ -151,6 +151,30 @@ import Testing
     }
   }
 
+  @Test("tiles attended to apart and merged in order have the bits of those one after the other")
+  func merging() {
+    for valueElements in [1, 8, 16, 27, 128] {
+      let cache = Cache(.f16, keyElements: 32, valueElements: valueElements, positions: 300, distribution: .normal)
+      let query = Distribution.normal.values(32, seed: 37)
+      for kernels in allKernels {
+        let expected = cache.state(kernels, query: query, visible: 300)
+        let scratch = AlignedBuffer(byteCount: 4 * Kernels.attentionScratch(queries: 1))
+        let states = stride(from: 0, to: 300, by: KVType.blockPositions).map { start in
+          output(2 + valueElements) {
+            kernels.attendTile(
+              query: query, keys: cache.keys.base + start * cache.keyStride, keyStride: cache.keyStride,
+              values: cache.values.base + start * cache.valueStride, valueStride: cache.valueStride, type: .f16,
+              count: min(KVType.blockPositions, 300 - start), keyElements: 32, valueElements: valueElements,
+              scale: 0.3, scratch: scratch.floats, state: $0, isFirst: true)
+          }
+        }
+        var found = states[0] + [7]
+        for tile in states.dropFirst() { kernels.mergeAttention(tile, valueElements: valueElements, into: &found) }
+        #expect(found.bits == (expected + [7]).bits, "\(kernels.instructionSet) \(valueElements)")
+      }
+    }
+  }
+
   @Test("what lies behind the visible positions is never looked at")
   func invisible() {
     let cache = Cache(.f32, keyElements: 32, valueElements: 32, positions: 64, distribution: .normal)

@@ -120,6 +120,8 @@ def write_vocabulary(w, size):
 
 
 def write_common(w, a):
+    w.add_file_type(gguf.LlamaFileType.MOSTLY_Q4_K_M)
+    w.add_quantization_version(gguf.GGML_QUANT_VERSION)
     w.add_name(f"random-{a.preset}-{a.layers}x{a.experts}")
     w.add_block_count(a.layers)
     w.add_context_length(a.context)

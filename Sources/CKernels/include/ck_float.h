@@ -47,6 +47,7 @@ CK_DECLARE_MULTIPLY(ck_multiply_bf16_f32_avx2);
 void ck_attend_f32_f32_avx2(const ck_attention *tile);
 void ck_attend_f16_f32_avx2(const ck_attention *tile);
 void ck_attend_q8_f32_avx2(const ck_attention *tile);
+void ck_merge_attention_avx2(const float *tile, size_t value_elements, float *state);
 float ck_dot_f32_f32_avx2(const float *left, const float *right, size_t count);
 bool ck_store_f32_avx2(const float *input, size_t count, void *output);
 bool ck_store_f16_avx2(const float *input, size_t count, void *output);

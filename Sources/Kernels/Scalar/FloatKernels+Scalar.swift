@@ -7,6 +7,6 @@ extension FloatKernels {
     add: ScalarKernels.add, dot: ScalarKernels.dot, rotateHalfSplit: ScalarKernels.rotateHalfSplit,
     rotateInterleaved: ScalarKernels.rotateInterleaved, attendTileF32: ScalarKernels.attendTileF32,
     attendTileF16: ScalarKernels.attendTileF16, attendTileQ8: ScalarKernels.attendTileQ8,
-    accumulate: ScalarKernels.accumulate,
+    mergeAttention: ScalarKernels.mergeAttention, accumulate: ScalarKernels.accumulate,
     addAccumulated: ScalarKernels.addAccumulated)
 }

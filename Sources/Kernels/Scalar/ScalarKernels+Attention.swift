@@ -38,7 +38,7 @@ extension ScalarKernels {
       block.storeBytes(of: bits, as: UInt16.self)
       let inverse = bits == 0 ? 0 : 1 / HalfFloat.float(f16: bits)
       for index in 0..<32 {
-        let code = index < filled ? (input[start + index] * inverse).rounded(.toNearestOrEven) : 0
+        let code = index < filled ? roundedToEven(input[start + index] * inverse) : 0
         block.storeBytes(of: Int8(max(-127, min(127, code))), toByteOffset: 2 + index, as: Int8.self)
       }
     }
@@ -75,6 +75,11 @@ extension ScalarKernels {
       }
       state[2 + index] = merge.merged(state[2 + index], output)
     }
+  }
+
+  static let mergeAttention: FloatKernels.MergeAttention = { tile, elements, state in
+    let merge = TileMerge(state: state, largest: tile[0], sum: tile[1], isFirst: false)
+    for index in 2..<2 + elements { state[index] = merge.merged(state[index], tile[index]) }
   }
 
   /// How a tile's result joins the running state: writes maximum and sum, and weighs old against new outputs.

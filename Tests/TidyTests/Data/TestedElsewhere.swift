@@ -47,7 +47,7 @@ enum TestedElsewhere {
     ],
     "ModelSpec": [
       "FamilyFileTests": [
-        "FeedForwardWidths", "KeyReader", "RotaryScaling", "Routing", "TensorInventory",
+        "FeedForwardWidths", "KeyReader", "KeyValueShape", "RotaryScaling", "Routing", "TensorInventory",
       ],
       "ModelSpecTests": ["TensorRole"],
       "PieceLoaderTests": ["PieceLayout"],
