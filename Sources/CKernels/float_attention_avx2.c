@@ -156,15 +156,22 @@ CK_INLINE_AVX2 void weigh(int kind, int queries, int width, const ck_attention *
 /// Everything for the queries from `from` to `to`, `queries` at a time; of the values `width` registers at a time, so that
 /// all queries find them in the first cache.
 CK_INLINE_AVX2 void attend_some(int kind, int queries, int width, const ck_attention *tile, size_t from, size_t to) {
+  if (from == to) return;
   for (size_t query = from; query < to; query += (size_t)queries)
-    for (size_t first = 0; first < tile->count; first += 4 / (size_t)queries) dots(kind, queries, tile, query, first);
+    for (size_t first = 0; first < tile->count; first += 4 / (size_t)queries) {
+      dots(kind, queries, tile, query, first);
+      const size_t part = first * (size_t)queries / 4, parts = CK_TILE * (size_t)queries / 4;
+      if (query == 0) ck_fetch_part(tile->next_keys, CK_TILE * tile->key_stride, part, parts);
+    }
   for (size_t query = from; query < to; query++)
     merges(tile)[query] =
         weights_of(tile, tile->scratch + CK_TILE * query, tile->states + query * tile->state_stride);
   const size_t elements = tile->value_elements, step = 8 * (size_t)width;
   size_t d = 0;
-  for (; d + step <= elements; d += step)
+  for (; d + step <= elements; d += step) {
+    if (from == 0) ck_fetch_part(tile->next_values, CK_TILE * tile->value_stride, d / step, elements / step);
     for (size_t query = from; query < to; query += (size_t)queries) weigh(kind, queries, width, tile, query, d, 0);
+  }
   for (; d < elements; d += 8)
     for (size_t query = from; query < to; query += (size_t)queries)
       weigh(kind, queries, 1, tile, query, d, elements - d < 8 ? elements - d : 8);

@@ -22,16 +22,19 @@ extension Kernels {
   ///   - states: for each query `2 + valueElements` values: largest score, sum of the weights, weighted sum of the
   ///     values; `stateStride` elements apart.
   ///   - isFirst: the states hold nothing yet.
+  ///   - nextKeys: keys of the whole tile that comes next, to be fetched from memory meanwhile.
+  ///   - nextValues: its values, where they are not in the keys.
   public func attendTile(
     queries: UnsafePointer<Float>, queryStride: Int, queryCount: Int, keys: UnsafeRawPointer, keyStride: Int,
     values: UnsafeRawPointer, valueStride: Int, type: KVType, count: Int, keyElements: Int, valueElements: Int,
     scale: Float, scratch: UnsafeMutablePointer<Float>, states: UnsafeMutablePointer<Float>, stateStride: Int,
-    isFirst: Bool
+    isFirst: Bool, nextKeys: UnsafeRawPointer? = nil, nextValues: UnsafeRawPointer? = nil
   ) {
     precondition(count >= 1 && count <= KVType.blockPositions, "a tile of \(count) positions")
     var tile = ck_attention(
       queries: queries, query_stride: queryStride, query_count: queryCount, keys: keys, key_stride: keyStride,
-      values: values, value_stride: valueStride, count: count, key_elements: keyElements,
+      values: values, value_stride: valueStride, count: count, next_keys: nextKeys,
+      next_values: nextValues, key_elements: keyElements,
       value_elements: valueElements, scale: scale, scratch: scratch, states: states, state_stride: stateStride,
       is_first: isFirst)
     switch type {

@@ -50,10 +50,11 @@ extension Forward {
     var start = max(0, first + 1 - terms.window) / KVType.blockPositions * KVType.blockPositions
     while start <= last {
       let block = table.blocks[start / KVType.blockPositions]
+      let next = start + KVType.blockPositions <= last ? table.blocks[start / KVType.blockPositions + 1] : nil
       let seen = VisibleSlots(tile: start, position: first, window: terms.window)
       if seen == VisibleSlots(tile: start, position: last, window: terms.window) {
         let count = rows.count * heads.count
-        attendTile(block, tile, seen, queries, count, terms, scratch.states, scratch)
+        attendTile(block, next: next, tile, seen, queries, count, terms, scratch.states, scratch)
       } else {
         for row in 0..<rows.count {
           let seen = VisibleSlots(tile: start, position: first + row, window: terms.window)
@@ -97,8 +98,10 @@ extension Forward {
   }
 
   /// Some queries over one tile, merged into their states.
+  /// - Parameter next: the block that the same queries go on with, if any.
   func attendTile(
-    _ block: UnsafeMutableRawPointer, _ tile: TileAddress, _ seen: VisibleSlots, _ queries: UnsafePointer<Float>,
+    _ block: UnsafeMutableRawPointer, next: UnsafeMutableRawPointer? = nil, _ tile: TileAddress, _ seen: VisibleSlots,
+    _ queries: UnsafePointer<Float>,
     _ queryCount: Int, _ terms: AttentionTerms, _ states: UnsafeMutablePointer<Float>, _ scratch: AttentionScratch
   ) {
     let (kv, slot) = (terms.kv, seen.slots.lowerBound)
@@ -107,7 +110,9 @@ extension Forward {
       keys: block + tile.keys + slot * kv.keyStride, keyStride: kv.keyStride,
       values: block + tile.values + slot * kv.valueStride, valueStride: kv.valueStride, type: kv.type,
       count: seen.slots.count, keyElements: model.keyHeadSize, valueElements: model.valueHeadSize, scale: terms.scale,
-      scratch: scratch.weights, states: states, stateStride: scratch.stateStride, isFirst: seen.isFirst)
+      scratch: scratch.weights, states: states, stateStride: scratch.stateStride, isFirst: seen.isFirst,
+      nextKeys: next.map { $0 + tile.keys },
+      nextValues: tile.values == tile.keys ? nil : next.map { $0 + tile.values })
   }
 }
 

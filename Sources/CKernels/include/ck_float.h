@@ -27,6 +27,9 @@ typedef struct {
   const void *values;
   size_t value_stride;
   size_t count;
+  /// Where the keys and values of the next tile are, CK_TILE positions each, to be fetched meanwhile; null for none.
+  const void *_Nullable next_keys;
+  const void *_Nullable next_values;
   size_t key_elements;
   size_t value_elements;
   float scale;
