@@ -111,8 +111,8 @@ extension Forward {
       values: block + tile.values + slot * kv.valueStride, valueStride: kv.valueStride, type: kv.type,
       count: seen.slots.count, keyElements: model.keyHeadSize, valueElements: model.valueHeadSize, scale: terms.scale,
       scratch: scratch.weights, states: states, stateStride: scratch.stateStride, isFirst: seen.isFirst,
-      nextKeys: next.map { $0 + tile.keys },
-      nextValues: tile.values == tile.keys ? nil : next.map { $0 + tile.values })
+      nextKeys: next.map { UnsafeRawPointer($0 + tile.keys) },
+      nextValues: tile.values == tile.keys ? nil : next.map { UnsafeRawPointer($0 + tile.values) })
   }
 }
 
