@@ -51,19 +51,20 @@ CK_INLINE_AVX2 void dots(int kind, int queries, const ck_attention *tile, size_t
                              ck_load_lanes(kind, keys[j % positions], whole, elements), sums[j]);
 
   const __m128 result = sum_4(sums);
-  if (queries == 1) {
-    _mm_storeu_ps(tile->scratch + first, result);
-  } else {
-    float parts[4];
-    _mm_storeu_ps(parts, result);
-    for (int j = 0; j < 4; j++) tile->scratch[CK_TILE * j + first] = parts[j];
-  }
+  float products[4], *scratch = tile->scratch + CK_TILE * query + first;
+  _mm_storeu_ps(products, result);
+#pragma clang loop unroll(full)
+  for (int j = 0; j < queries; j++)
+    __builtin_memcpy(scratch + CK_TILE * j, products + positions * j, sizeof(float) * (size_t)positions);
 }
 
 /// How a tile joins the running state of a query.
 typedef struct {
   float old_factor, tile_factor;
 } merge_t;
+
+/// One for each query, behind their products.
+CK_INLINE merge_t *merges(const ck_attention *tile) { return (merge_t *)(tile->scratch + CK_TILE * tile->query_count); }
 
 CK_INLINE_AVX2 float exp_1(float x) { return _mm256_cvtss_f32(ck_exp_256(_mm256_set1_ps(x))); }
 
@@ -110,25 +111,27 @@ CK_INLINE_AVX2 merge_t weights_of(const ck_attention *tile, float *scratch, floa
   return merge(state, maximum, ck_sum_lanes(sums), tile->is_first);
 }
 
-/// Elements d ..< d + 8 * `width` of the weighted sums of the values for `queries` queries (both constants after
-/// inlining); of a single 8 only the first `some`.
-CK_INLINE_AVX2 void weigh(int kind, int queries, int width, const ck_attention *tile, float *states,
-                          const merge_t *how, size_t d, size_t some) {
+/// Elements d ..< d + 8 * `width` of the weighted sums of the values for `queries` queries from `query` on (both
+/// constants after inlining); of a single 8 only the first `some`.
+CK_INLINE_AVX2 void weigh(int kind, int queries, int width, const ck_attention *tile, size_t query, size_t d,
+                          size_t some) {
+  const float *weights = tile->scratch + CK_TILE * query;
+  const merge_t *how = merges(tile) + query;
   __m256 sums[4][8];
 #pragma clang loop unroll(full)
   for (int j = 0; j < queries; j++)
 #pragma clang loop unroll(full)
     for (int c = 0; c < width; c++) sums[j][c] = _mm256_setzero_ps();
 
-  const char *values = (const char *)tile->values + d * ck_size(kind);
+  const char *values = tile->values;
   for (size_t position = 0; position < tile->count; position++, values += tile->value_stride) {
     __m256 value[8];
 #pragma clang loop unroll(full)
     for (int c = 0; c < width; c++)
-      value[c] = width == 1 ? ck_load_some_256(kind, values, 0, some) : ck_load_256(kind, values, 8 * (size_t)c);
+      value[c] = width == 1 ? ck_load_some_256(kind, values, d, d + some) : ck_load_256(kind, values, d + 8 * (size_t)c);
 #pragma clang loop unroll(full)
     for (int j = 0; j < queries; j++) {
-      const __m256 weight = _mm256_broadcast_ss(tile->scratch + CK_TILE * j + position);
+      const __m256 weight = _mm256_broadcast_ss(weights + CK_TILE * j + position);
 #pragma clang loop unroll(full)
       for (int c = 0; c < width; c++) sums[j][c] = _mm256_fmadd_ps(weight, value[c], sums[j][c]);
     }
@@ -137,7 +140,7 @@ CK_INLINE_AVX2 void weigh(int kind, int queries, int width, const ck_attention *
 #pragma clang loop unroll(full)
   for (int j = 0; j < queries; j++) {
     const __m256 old_factor = _mm256_set1_ps(how[j].old_factor), tile_factor = _mm256_set1_ps(how[j].tile_factor);
-    float *output = states + (size_t)j * tile->state_stride + 2 + d;
+    float *output = tile->states + (query + (size_t)j) * tile->state_stride + 2 + d;
 #pragma clang loop unroll(full)
     for (int c = 0; c < width; c++) {
       __m256 sum = sums[j][c];
@@ -150,30 +153,50 @@ CK_INLINE_AVX2 void weigh(int kind, int queries, int width, const ck_attention *
   }
 }
 
-/// The tile for `queries` queries (1 or 4) from `query` on.
-CK_INLINE_AVX2 void attend_some(int kind, int queries, const ck_attention *tile, size_t query) {
-  float *states = tile->states + query * tile->state_stride;
-  merge_t how[4];
-  for (size_t first = 0; first < tile->count; first += 4 / (size_t)queries) dots(kind, queries, tile, query, first);
-  for (int j = 0; j < queries; j++)
-    how[j] = weights_of(tile, tile->scratch + CK_TILE * j, states + (size_t)j * tile->state_stride);
-
-  const size_t elements = tile->value_elements;
+/// Everything for the queries from `from` to `to`, `queries` at a time; of the values `width` registers at a time, so that
+/// all queries find them in the first cache.
+CK_INLINE_AVX2 void attend_some(int kind, int queries, int width, const ck_attention *tile, size_t from, size_t to) {
+  if (from == to) return;
+  for (size_t query = from; query < to; query += (size_t)queries)
+    for (size_t first = 0; first < tile->count; first += 4 / (size_t)queries) {
+      dots(kind, queries, tile, query, first);
+      const size_t part = first * (size_t)queries / 4, parts = CK_TILE * (size_t)queries / 4;
+      if (query == 0) ck_fetch_part(tile->next_keys, CK_TILE * tile->key_stride, part, parts);
+    }
+  for (size_t query = from; query < to; query++)
+    merges(tile)[query] =
+        weights_of(tile, tile->scratch + CK_TILE * query, tile->states + query * tile->state_stride);
+  const size_t elements = tile->value_elements, step = 8 * (size_t)width;
   size_t d = 0;
-  if (queries == 1)
-    for (; d + 64 <= elements; d += 64) weigh(kind, queries, 8, tile, states, how, d, 0);
-  for (; d + 16 <= elements; d += 16) weigh(kind, queries, 2, tile, states, how, d, 0);
+  for (; d + step <= elements; d += step) {
+    if (from == 0) ck_fetch_part(tile->next_values, CK_TILE * tile->value_stride, d / step, elements / step);
+    for (size_t query = from; query < to; query += (size_t)queries) weigh(kind, queries, width, tile, query, d, 0);
+  }
   for (; d < elements; d += 8)
-    weigh(kind, queries, 1, tile, states, how, d, elements - d < 8 ? elements - d : 8);
+    for (size_t query = from; query < to; query += (size_t)queries)
+      weigh(kind, queries, 1, tile, query, d, elements - d < 8 ? elements - d : 8);
 }
 
 CK_INLINE_AVX2 void attend(int kind, const ck_attention *tile) {
-  size_t query = 0;
-  for (; query + 4 <= tile->query_count; query += 4) attend_some(kind, 4, tile, query);
-  for (; query < tile->query_count; query++) attend_some(kind, 1, tile, query);
+  const size_t count = tile->query_count, fours = count & ~(size_t)3;
+  attend_some(kind, 4, 2, tile, 0, fours);
+  attend_some(kind, 1, 8, tile, fours, count);
+}
+
+CK_AVX2 void ck_merge_attention_avx2(const float *tile, size_t value_elements, float *state) {
+  const merge_t how = merge(state, tile[0], tile[1], false);
+  const __m256 old_factor = _mm256_set1_ps(how.old_factor), tile_factor = _mm256_set1_ps(how.tile_factor);
+  for (size_t d = 0; d < value_elements; d += 8) {
+    const __m256i mask = ck_mask_256((ptrdiff_t)(value_elements - d));
+    const __m256 sum = _mm256_mul_ps(_mm256_maskload_ps(tile + 2 + d, mask), tile_factor);
+    const __m256 old = _mm256_maskload_ps(state + 2 + d, mask);
+    _mm256_maskstore_ps(state + 2 + d, mask, _mm256_fmadd_ps(old, old_factor, sum));
+  }
 }
 
 CK_AVX2 void ck_attend_f32_f32_avx2(const ck_attention *tile) { attend(CK_F32, tile); }
 
 CK_AVX2 void ck_attend_f16_f32_avx2(const ck_attention *tile) { attend(CK_F16, tile); }
+
+CK_AVX2 void ck_attend_q8_f32_avx2(const ck_attention *tile) { attend(CK_Q8, tile); }
 #endif

@@ -18,8 +18,10 @@ typedef struct {
   __m256 low, high;
 } ck_lanes;
 
-/// Bytes of an element.
-CK_INLINE size_t ck_size(int kind) { return kind == CK_F32 ? 4 : 2; }
+/// Where element `i` of a row begins, in bytes.
+CK_INLINE size_t ck_place(int kind, size_t i) {
+  return kind == CK_Q8 ? CK_Q8_CODE(i) : i * (kind == CK_F32 ? 4 : 2);
+}
 
 /// The first `count` of 8 lanes; none when count is negative, all from 8 on.
 CK_INLINE_AVX2 __m256i ck_mask_256(ptrdiff_t count) {
@@ -27,9 +29,17 @@ CK_INLINE_AVX2 __m256i ck_mask_256(ptrdiff_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(clamped), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
-/// 8 elements from index `i` on.
+/// 8 codes times the scale that element `i` of a CK_Q8 row has.
+CK_INLINE_AVX2 __m256 ck_scaled_256(const void *base, size_t i, __m128i codes) {
+  int16_t scale;
+  __builtin_memcpy(&scale, (const char *)base + CK_Q8_SCALE(i), sizeof scale);
+  return _mm256_mul_ps(_mm256_cvtph_ps(_mm_set1_epi16(scale)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes)));
+}
+
+/// 8 elements from index `i` on, a multiple of 8.
 CK_INLINE_AVX2 __m256 ck_load_256(int kind, const void *base, size_t i) {
-  const char *p = (const char *)base + i * ck_size(kind);
+  const char *p = (const char *)base + ck_place(kind, i);
+  if (kind == CK_Q8) return ck_scaled_256(base, i, _mm_loadl_epi64((const __m128i *)p));
   if (kind == CK_F32) return _mm256_loadu_ps((const float *)p);
   const __m128i half = _mm_loadu_si128((const __m128i *)p);
   if (kind == CK_F16) return _mm256_cvtph_ps(half);
@@ -40,8 +50,13 @@ CK_INLINE_AVX2 __m256 ck_load_256(int kind, const void *base, size_t i) {
 CK_INLINE_AVX2 __m256 ck_load_some_256(int kind, const void *base, size_t i, size_t count) {
   if (i >= count) return _mm256_setzero_ps();
   const size_t some = count - i < 8 ? count - i : 8;
-  const char *p = (const char *)base + i * ck_size(kind);
+  const char *p = (const char *)base + ck_place(kind, i);
   if (kind == CK_F32) return _mm256_maskload_ps((const float *)p, ck_mask_256((ptrdiff_t)some));
+  if (kind == CK_Q8) {
+    int64_t codes = 0;
+    __builtin_memcpy(&codes, p, some);
+    return ck_scaled_256(base, i, _mm_cvtsi64_si128(codes));
+  }
   uint16_t padded[8] = {0};
   __builtin_memcpy(padded, p, 2 * some);
   return ck_load_256(kind, padded, 0);

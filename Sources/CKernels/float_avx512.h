@@ -13,15 +13,28 @@
 #define CK_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")))
 #define CK_INLINE_AVX512 CK_AVX512 CK_INLINE
 
-/// Bytes of an element.
-CK_INLINE size_t ck_width(int kind) { return kind == CK_F32 ? 4 : 2; }
+/// Where element `i` of a row begins, in bytes.
+CK_INLINE size_t ck_place(int kind, size_t i) {
+  return kind == CK_Q8 ? CK_Q8_CODE(i) : i * (kind == CK_F32 ? 4 : 2);
+}
 
 /// The first `count` of 16 lanes, for count below 16.
 CK_INLINE_AVX512 __mmask16 ck_mask_512(size_t count) { return (__mmask16)((1u << count) - 1); }
 
-/// 16 elements from index `i` on.
+/// The scale of a CK_Q8 row's element `i`, in all lanes.
+CK_INLINE_AVX512 __m512 ck_scale_512(const void *base, size_t i) {
+  int16_t scale;
+  __builtin_memcpy(&scale, (const char *)base + CK_Q8_SCALE(i), sizeof scale);
+  return _mm512_cvtph_ps(_mm256_set1_epi16(scale));
+}
+
+CK_INLINE_AVX512 __m512 ck_float_512(__m128i codes) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(codes)); }
+
+/// 16 elements from index `i` on, a multiple of 16.
 CK_INLINE_AVX512 __m512 ck_load_512(int kind, const void *base, size_t i) {
-  const char *p = (const char *)base + i * ck_width(kind);
+  const char *p = (const char *)base + ck_place(kind, i);
+  if (kind == CK_Q8)
+    return _mm512_mul_ps(ck_scale_512(base, i), ck_float_512(_mm_loadu_si128((const __m128i *)p)));
   if (kind == CK_F32) return _mm512_loadu_ps(p);
   const __m256i half = _mm256_loadu_si256((const __m256i *)p);
   if (kind == CK_F16) return _mm512_cvtph_ps(half);
@@ -30,7 +43,8 @@ CK_INLINE_AVX512 __m512 ck_load_512(int kind, const void *base, size_t i) {
 
 /// The elements of the mask from index `i` on, and zeros.
 CK_INLINE_AVX512 __m512 ck_load_some_512(int kind, const void *base, size_t i, __mmask16 mask) {
-  const char *p = (const char *)base + i * ck_width(kind);
+  const char *p = (const char *)base + ck_place(kind, i);
+  if (kind == CK_Q8) return _mm512_mul_ps(ck_scale_512(base, i), ck_float_512(_mm_maskz_loadu_epi8(mask, p)));
   if (kind == CK_F32) return _mm512_maskz_loadu_ps(mask, p);
   const __m256i half = _mm256_maskz_loadu_epi16(mask, p);
   if (kind == CK_F16) return _mm512_cvtph_ps(half);

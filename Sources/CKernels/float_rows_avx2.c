@@ -92,6 +92,42 @@ CK_AVX2 bool ck_store_f16_avx2(const float *input, size_t count, void *output) {
   return _mm_testz_si128(bad, bad);
 }
 
+/// Codes of 8 elements, -127 to 127.
+CK_INLINE_AVX2 __m256i codes_of(__m256 x, __m256 inverse) {
+  const __m256i code = _mm256_cvtps_epi32(_mm256_mul_ps(x, inverse)), limit = _mm256_set1_epi32(127);
+  return _mm256_max_epi32(_mm256_min_epi32(code, limit), _mm256_sub_epi32(_mm256_setzero_si256(), limit));
+}
+
+CK_AVX2 bool ck_store_q8_avx2(const float *input, size_t count, void *output) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  char *block = output;
+  for (size_t i = 0; i < count; i += 32, block += CK_Q8_BLOCK) {
+    __m256 x[4];
+    __m256i largest = _mm256_setzero_si256();
+    for (size_t j = 0; j < 4; j++) {
+      x[j] = ck_load_some_256(CK_F32, input, i + 8 * j, count);
+      // Magnitudes rank as integers do; what is not finite ranks highest.
+      largest = _mm256_max_epu32(largest, _mm256_castps_si256(_mm256_andnot_ps(sign, x[j])));
+    }
+    __m128i most = _mm_max_epu32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+    most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0x4E));
+    most = _mm_max_epu32(most, _mm_shuffle_epi32(most, 0xB1));
+    if (_mm_cvtsi128_si32(most) >= 0x7F800000) return false;
+    const __m128 ideal = _mm_div_ss(_mm_castsi128_ps(most), _mm_set_ss(127));
+    const __m128i half = _mm_cvtps_ph(ideal, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    const uint16_t scale = (uint16_t)_mm_cvtsi128_si32(half);
+    if ((scale & 0x7C00) == 0x7C00) return false;
+    const __m256 inverse = _mm256_set1_ps(scale == 0 ? 0 : 1 / _mm_cvtss_f32(_mm_cvtph_ps(half)));
+    const __m256i low = _mm256_packs_epi32(codes_of(x[0], inverse), codes_of(x[1], inverse));
+    const __m256i high = _mm256_packs_epi32(codes_of(x[2], inverse), codes_of(x[3], inverse));
+    const __m256i mixed = _mm256_packs_epi16(low, high);
+    const __m256i codes = _mm256_permutevar8x32_epi32(mixed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    __builtin_memcpy(block, &scale, sizeof scale);
+    _mm256_storeu_si256((__m256i *)(block + 2), codes);
+  }
+  return true;
+}
+
 CK_AVX2 void ck_rotate_half_split_avx2(float *head, const float *cosines, const float *sines, size_t pairs) {
   const __m256 sign = _mm256_set1_ps(-0.0f);
   for (size_t i = 0; i < pairs; i += 8) {

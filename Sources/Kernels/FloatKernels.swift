@@ -24,6 +24,9 @@ struct FloatKernels: Sendable {
   typealias Rotate =
     @convention(c) @Sendable (UnsafeMutablePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, Int) -> Void
   typealias AttendTile = @convention(c) @Sendable (UnsafePointer<ck_attention>) -> Void
+  /// A tile's state, elements of a value, the state it joins.
+  typealias MergeAttention =
+    @convention(c) @Sendable (UnsafePointer<Float>, Int, UnsafeMutablePointer<Float>) -> Void
   /// values, weight, 2^-exponent, count, sums.
   typealias Accumulate =
     @convention(c) @Sendable (UnsafePointer<Float>, Float, Double, Int, UnsafeMutablePointer<Int64>) -> Bool
@@ -36,6 +39,7 @@ struct FloatKernels: Sendable {
   let multiplyBF16: Multiply
   let storeF32: Store
   let storeF16: Store
+  let storeQ8: Store
   let rmsNorm: Norm
   let softmax: InPlace
   let swiGLU: SwiGLU
@@ -45,6 +49,8 @@ struct FloatKernels: Sendable {
   let rotateInterleaved: Rotate
   let attendTileF32: AttendTile
   let attendTileF16: AttendTile
+  let attendTileQ8: AttendTile
+  let mergeAttention: MergeAttention
   let accumulate: Accumulate
   let addAccumulated: AddAccumulated
 }

@@ -38,8 +38,8 @@ extension Kernels {
     }
   }
 
-  /// Writes keys or values in the number type of the KV cache, rounded to nearest, ties to even.
-  /// - Parameter output: `count * type.elementBytes` bytes.
+  /// Writes one head's key or value in the number type of the KV cache, rounded to nearest, ties to even.
+  /// - Parameter output: `type.byteCount(elements: count)` bytes.
   /// - Returns: false when a value is not finite or too large for the type.
   public func storeKeyValue(
     _ type: KVType, input: UnsafePointer<Float>, count: Int, output: UnsafeMutableRawPointer
@@ -47,6 +47,7 @@ extension Kernels {
     switch type {
     case .f16: float.storeF16(input, count, output)
     case .f32: float.storeF32(input, count, output)
+    case .q8_0: float.storeQ8(input, count, output)
     }
   }
 

@@ -15,7 +15,9 @@ extension Forward {
     guard rotateAndStore(pass, weights, kv) else {
       throw ModelGraphError.notFinite("a key or value", layer: pass.layer)
     }
-    attendHeads(pass, weights, kv)
+    let scale = Float(1 / Double(model.keyHeadSize).squareRoot())
+    attendTiles(
+      pass, AttentionTerms(window: visiblePositions(pass.layer), scale: scale, sinks: weights.sinks, kv: kv))
     try projectBack(pass, weights.output, workspace.attended, "the attention")
     if let bias = weights.outputBias {
       for row in 0..<pass.rowCount {
@@ -74,27 +76,6 @@ extension Forward {
       }
     }
     for head in 0..<count { rotate(heads + head * size, pass, row) }
-  }
-
-  /// Every query head over all positions that its row sees, tile by tile; the query heads that share a key head go
-  /// together.
-  private func attendHeads(_ pass: Pass, _ weights: GroupedAttentionWeights, _ kv: KVLayout) {
-    let heads = model.keyValueHeadCount
-    team.parallelFor(count: pass.rowCount * heads, grain: 1) { range, thread in
-      let scratch = workspace.scratch(thread: thread)
-      for item in range { attendGroup(pass, row: item / heads, keyHead: item % heads, weights, kv, scratch) }
-    }
-  }
-
-  private func attendGroup(
-    _ pass: Pass, row: Int, keyHead: Int, _ weights: GroupedAttentionWeights, _ kv: KVLayout,
-    _ scratch: UnsafeMutablePointer<Float>
-  ) {
-    let group = model.headCount / model.keyValueHeadCount
-    let heads = keyHead * group..<(keyHead + 1) * group
-    let begin = max(0, pass.positions[row] + 1 - visiblePositions(pass.layer))
-    let scale = Float(1 / Double(model.keyHeadSize).squareRoot())
-    attendTiles(pass, row: row, heads, keyHead: keyHead, from: begin, scale: scale, sinks: weights.sinks, kv, scratch)
   }
 
   /// Most positions that a row sees in a layer, its own included.

@@ -25,7 +25,7 @@ extension Forward {
     for row in 0..<pass.rowCount {
       applyTemperature(workspace.queries + row * width, count: width, position: pass.positions[row])
     }
-    attendLatents(pass, latent, kv)
+    attendTiles(pass, AttentionTerms(window: .max, scale: latentScale(latent), sinks: nil, kv: kv))
     let raised = multiplyHeads(
       pass, weights.valueUp, input: workspace.attended, headStride: model.valueHeadSize, output: scratch.valueHeads,
       outputHeadStride: latent.valueHeadSize, scratch)
@@ -124,24 +124,6 @@ extension Forward {
         activationRows: rows, output: output + head * (outputHeadStride - matrixRows),
         outputStride: heads * outputHeadStride)
       return true
-    }
-  }
-
-  /// Query heads that share a call; enough to read the cache seldom, few enough to divide one row's heads.
-  private static let headsTogether = 16
-
-  /// Every query head over all cached vectors up to its row's own, tile by tile.
-  private func attendLatents(_ pass: Pass, _ latent: LatentShape, _ kv: KVLayout) {
-    let groups = (model.headCount + Self.headsTogether - 1) / Self.headsTogether
-    let scale = latentScale(latent)
-    team.parallelFor(count: pass.rowCount * groups, grain: 1) { range, thread in
-      let scratch = workspace.scratch(thread: thread)
-      for item in range {
-        let first = item % groups * Self.headsTogether
-        let heads = first..<min(first + Self.headsTogether, model.headCount)
-        attendTiles(
-          pass, row: item / groups, heads, keyHead: 0, from: 0, scale: scale, sinks: nil, kv, scratch)
-      }
     }
   }
 

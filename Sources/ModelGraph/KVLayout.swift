@@ -16,11 +16,11 @@ public struct KVLayout: Sendable, Hashable {
   }
 
   /// Bytes between two positions of one key head.
-  var keyStride: Int { shape.keyElements * type.elementBytes }
+  var keyStride: Int { type.byteCount(elements: shape.keyElements) }
   /// Bytes between two positions of one value head.
-  var valueStride: Int { shape.storesValues ? shape.valueElements * type.elementBytes : keyStride }
+  var valueStride: Int { shape.storesValues ? type.byteCount(elements: shape.valueElements) : keyStride }
   /// Bytes of one layer in a block.
-  public var layerBytes: Int { shape.elements * type.elementBytes * KVType.blockPositions }
+  public var layerBytes: Int { shape.byteCount(type) * KVType.blockPositions }
   /// Bytes of a block.
   public var blockBytes: Int { layerBytes * layers.count }
 

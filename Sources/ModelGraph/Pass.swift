@@ -71,6 +71,11 @@ public final class Pass {
     rowCount += count
   }
 
+  /// Whether a row, not the first, belongs to the sequence of the one before and follows it.
+  func continuesSequence(_ row: Int) -> Bool {
+    positions[row] == positions[row - 1] + 1 && tables[row]?.blocks == tables[row - 1]?.blocks
+  }
+
   /// Residual of one row, `[hiddenSize]`.
   public func residual(_ row: Int) -> UnsafeMutablePointer<Float> { hidden + row * hiddenSize }
 }

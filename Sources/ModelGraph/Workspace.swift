@@ -24,6 +24,8 @@ final class Workspace {
   private let activationBuffers: [AlignedBuffer]
   private let threadScratch: [AlignedBuffer]
   private let buffers: [AlignedBuffer]
+  /// For attention of few rows; nil for one thread.
+  let tileStates: TileStates?
   /// Set by any thread that meets a value that is not finite.
   let failed = Atomic<Bool>(false)
 
@@ -42,7 +44,8 @@ final class Workspace {
     activationBuffers = ActivationForm.allCases.map {
       AlignedBuffer(byteCount: rowCapacity * $0.rowStride(elements: Self.widest(model)))
     }
-    threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * Self.threadFloats(model)) }
+    tileStates = TileStates(model, threads: threads)
+    threadScratch = (0..<threads).map { _ in AlignedBuffer(byteCount: 4 * AttentionScratch.floatCount(model)) }
   }
 
   /// Values of a row in each of the buffers.
@@ -65,20 +68,16 @@ final class Workspace {
     return max(model.hiddenSize, attended, innerWidth(model), model.latent?.queryRank ?? 0)
   }
 
-  private static func threadFloats(_ model: Hyperparameters) -> Int {
-    Kernels.attentionScratch + model.headCount / model.keyValueHeadCount * (2 + model.valueHeadSize)
-  }
-
   /// Bytes a workspace takes.
   static func byteCount(_ model: Hyperparameters, rowCapacity: Int, threads: Int) -> Int {
-    let floats = rowCapacity * floatCounts(model).reduce(0, +) + threads * threadFloats(model)
-    return 4 * floats
+    let floats = rowCapacity * floatCounts(model).reduce(0, +) + threads * AttentionScratch.floatCount(model)
+    return 4 * floats + TileStates.byteCount(model, threads: threads)
       + ActivationForm.allCases.reduce(0) { $0 + rowCapacity * $1.rowStride(elements: widest(model)) }
   }
 
   /// Where rows of a form stand; each use of a form overwrites the one before.
   func activations(_ form: ActivationForm) -> UnsafeMutableRawPointer { activationBuffers[Int(form.rawValue)].base }
 
-  /// Room for one group of query heads: `Kernels.attentionScratch` values, then a state for each head.
+  /// Room for an `AttentionScratch`.
   func scratch(thread: Int) -> UnsafeMutablePointer<Float> { threadScratch[thread].floats }
 }

@@ -1,3 +1,5 @@
+public import Tensors
+
 /// What attention keeps of one position in one layer; the same for all layers of a model.
 public struct KeyValueShape: Sendable, Hashable {
   /// Heads that are kept.
@@ -16,6 +18,9 @@ public struct KeyValueShape: Sendable, Hashable {
     self.storesValues = storesValues
   }
 
-  /// Elements kept of a position.
-  public var elements: Int { heads * (keyElements + (storesValues ? valueElements : 0)) }
+  /// Bytes kept of a position.
+  public func byteCount(_ type: KVType) -> Int {
+    let value = storesValues ? type.byteCount(elements: valueElements) : 0
+    return heads * (type.byteCount(elements: keyElements) + value)
+  }
 }

@@ -74,7 +74,7 @@ public struct ModelSpec: Sendable {
   }
 
   /// Bytes that one position of one layer takes in the KV cache.
-  public func keyValueBytes(_ type: KVType) -> Int { keyValueShape.elements * type.elementBytes }
+  public func keyValueBytes(_ type: KVType) -> Int { keyValueShape.byteCount(type) }
 
   /// The forms in which a layer's experts take their input, ascending; usually one, none in a layer without experts.
   public func expertInputForms(_ layer: LayerIndex) -> [ActivationForm] {

@@ -2,16 +2,23 @@
 public enum KVType: UInt8, Sendable, Hashable, CaseIterable {
   case f16 = 0
   case f32 = 1
+  case q8_0 = 2
 
   /// Name as on the command line and in topology.json.
   public var name: String { String(describing: self) }
-  /// Reads `f16` or `f32`; nil for anything else.
+  /// Reads `f16`, `f32` or `q8_0`; nil for anything else.
   public init?(name: String) {
     guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
     self = match
   }
-  /// Bytes of one element.
-  public var elementBytes: Int { self == .f16 ? 2 : 4 }
+  /// Bytes of one head's key or value: for `q8_0` blocks of 32 elements, the last of which may have room to spare.
+  public func byteCount(elements: Int) -> Int {
+    switch self {
+    case .f16: 2 * elements
+    case .f32: 4 * elements
+    case .q8_0: (elements + 31) / 32 * 34
+    }
+  }
   /// Positions in one KV block, and in one tile of attention (docs/numerics.md).
   public static let blockPositions = 64
 }

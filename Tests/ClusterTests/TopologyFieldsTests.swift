@@ -33,7 +33,7 @@ import Testing
     #expect(properties["sequences"]?["default"] as? Int == Topology.sequencesDefault)
     #expect(properties["context"]?["maximum"] as? Int == Topology.contextMax)
     #expect(properties["nodes"]?["maxProperties"] as? Int == Topology.nodeCountMax)
-    #expect(properties["kv"]?["enum"] as? [String] == ["f16", "f32"])
+    #expect(properties["kv"]?["enum"] as? [String] == ["f16", "f32", "q8_0"])
     #expect(properties["combine"]?["enum"] as? [String] == ["exact", "compact"])
     #expect(try schema()["required"] as? [String] == ["model", "nodes", "stages"])
   }

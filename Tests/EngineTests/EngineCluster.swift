@@ -39,7 +39,7 @@ final class EngineCluster {
 
   init(
     _ spec: ModelSpec, _ file: GGUFFile, _ plan: Plan, kernels: [Kernels], threads: Int, rowCapacity: Int, seed: UInt64,
-    combine: CombineMode = .exact
+    combine: CombineMode = .exact, kv: KVType = .f16
   ) throws {
     self.plan = plan
     random = SplitMix(state: seed)
@@ -53,7 +53,7 @@ final class EngineCluster {
           isLast: stage == plan.stages.count - 1)
       }
       let configuration = EngineConfiguration(
-        spec: spec, stages: hosted, kvType: .f16, combine: combine, context: 256, sequences: 8, rowCapacity: rowCapacity
+        spec: spec, stages: hosted, kvType: kv, combine: combine, context: 256, sequences: 8, rowCapacity: rowCapacity
       )
       return Engine(
         configuration, shard: shards[index % shards.count], kernels: kernels[index % kernels.count],

@@ -40,13 +40,15 @@ import Testing
       })
   }
 
-  private func expected() throws -> [[TokenID]] {
-    let local = try LocalModel(path, kernels: kernels)
+  private func expected(_ kv: KVType = .f16) throws -> [[TokenID]] {
+    let local = try LocalModel(path, kernels: kernels, kv: kv)
     return try prompts.map { try local.generate($0, count: Self.rounds, sampling: Self.sampling) }
   }
 
-  private func cluster(_ plan: Plan, seed: UInt64 = 1, rowCapacity: Int = 64) throws -> EngineCluster {
-    try EngineCluster(spec, file, plan, kernels: [kernels], threads: 1, rowCapacity: rowCapacity, seed: seed)
+  private func cluster(
+    _ plan: Plan, seed: UInt64 = 1, rowCapacity: Int = 64, kv: KVType = .f16
+  ) throws -> EngineCluster {
+    try EngineCluster(spec, file, plan, kernels: [kernels], threads: 1, rowCapacity: rowCapacity, seed: seed, kv: kv)
   }
 
   /// Generates from all prompts side by side and moves to another plan before the rounds that `moves` names.
@@ -92,15 +94,18 @@ import Testing
     try expectNoLeak(cluster)
   }
 
-  @Test("layers handed over to other nodes and back give the same tokens, and as many bytes as announced")
-  func twoNodes() throws {
-    let cluster = try cluster(plan(2, [(3, 0)]))
+  @Test(
+    "layers handed over to other nodes and back give the same tokens, and as many bytes as announced",
+    arguments: KVType.allCases)
+  func twoNodes(kv: KVType) throws {
+    let cluster = try cluster(plan(2, [(3, 0)]), kv: kv)
     let answer = try generate(
       cluster, [1: plan(3, [(1, 1), (3, 2)]), 4: plan(3, [(2, 2), (3, 0)]), 6: plan(1, [(3, 0)])])
-    #expect(try answer.tokens == expected())
+    #expect(try answer.tokens == expected(kv))
     // A prompt of 41 tokens has one block, one of 150 three.
     let model = spec.hyperparameters
-    let slab = model.keyValueHeadCount * (model.keyHeadSize + model.valueHeadSize) * 2 * KVType.blockPositions
+    let head = kv.byteCount(elements: model.keyHeadSize) + kv.byteCount(elements: model.valueHeadSize)
+    let slab = model.keyValueHeadCount * head * KVType.blockPositions
     #expect(answer.bytes == [3 * 4 * slab, 2 * 4 * slab, 2 * 4 * slab])
     try expectNoLeak(cluster)
   }

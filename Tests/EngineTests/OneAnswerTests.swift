@@ -8,7 +8,9 @@ import Testing
 
 /// Law 1 at the engine's level: the bits do not depend on placement, chunking, instruction set, threads or neighbours.
 @Suite struct OneAnswerTests {
-  private static let files = [("qwen3moe-s", "Q8_0"), ("qwen3moe-s", "F16"), ("qwen3moe-k", "Q4_K_M")] + families
+  private static let files =
+    ([("qwen3moe-s", "Q8_0"), ("qwen3moe-s", "F16"), ("qwen3moe-k", "Q4_K_M")] + families).map { ($0, $1, KVType.f16) }
+    + [("qwen3moe-s", "Q8_0"), ("gptoss-s", "F16"), ("deepseek3-s", "Q4_0")].map { ($0, $1, .q8_0) }
 
   /// One file of each further family.
   static let families = [
@@ -17,16 +19,16 @@ import Testing
   ]
 
   @Test("instruction sets, threads, chunks and pass sizes give the same logits", arguments: files)
-  func oneNode(name: String, type: String) throws {
+  func oneNode(name: String, type: String, kv: KVType) throws {
     let golden = try GoldenModel(name)
     // Windows, and queries that grow with their position, show after many positions only.
     let prompt = golden.prompts[["gptoss-s", "ministral3-s"].contains(name) ? 3 : 2]
-    let reference = try LocalModel(golden.path(type), kernels: Kernels.select(.scalar), rowCapacity: 512)
+    let reference = try LocalModel(golden.path(type), kernels: Kernels.select(.scalar), kv: kv, rowCapacity: 512)
       .logits(prompt, last: 4)
     for set in Kernels.available {
       for (threads, chunk, capacity) in [(1, 512, 64), (2, 1, 8), (2, 7, 16), (3, 40, 5)] {
         let model = try LocalModel(
-          golden.path(type), kernels: Kernels.select(set), threads: threads, rowCapacity: capacity)
+          golden.path(type), kernels: Kernels.select(set), threads: threads, kv: kv, rowCapacity: capacity)
         let logits = try model.logits(prompt, last: 4, chunk: chunk)
         #expect(
           logits.map(\.bitPattern) == reference.map(\.bitPattern), "\(set), \(threads) threads, chunks of \(chunk)")
@@ -34,12 +36,43 @@ import Testing
     }
   }
 
+  @Test(
+    "more threads than key heads give the same logits, over positions enough to be divided",
+    arguments: [("qwen3moe-s", "F16"), ("gptoss-s", "F16"), ("deepseek3-s", "Q4_0")])
+  func manyThreads(name: String, type: String) throws {
+    let golden = try GoldenModel(name)
+    let prompt = Array((golden.prompts + golden.prompts).joined().prefix(300))
+    #expect(prompt.count == 300)
+    let reference = try LocalModel(golden.path(type), kernels: Kernels.select(), rowCapacity: 512)
+      .logits(prompt, last: 3)
+    for (threads, rows) in [(5, 1), (16, 1), (16, 3), (40, 2)] {
+      let model = try LocalModel(golden.path(type), kernels: Kernels.select(), threads: threads)
+      // All but the last rows go in one chunk.
+      let last = SequenceID(rawValue: 1)
+      let head = prompt.count - 3
+      _ = try model.run(
+        [
+          StepEntry(sequence: last, position: 0, rowCount: head, tokens: Array(prompt[..<head]), wanted: .nothing)
+        ], phase: .prefill)
+      var found: [Float] = []
+      for start in stride(from: head, to: prompt.count, by: rows) {
+        let tokens = Array(prompt[start..<min(start + rows, prompt.count)])
+        let entry = StepEntry(
+          sequence: last, position: start, rowCount: tokens.count, tokens: tokens, wanted: .logits(rows: tokens.count))
+        for result in try model.run([entry], phase: .decode) {
+          if case .logits(_, let values) = result.outcome { found += values }
+        }
+      }
+      #expect(found.map(\.bitPattern) == reference.map(\.bitPattern), "\(threads) threads, \(rows) rows")
+    }
+  }
+
   @Test("placements drawn at random give the same logits", arguments: files)
-  func placements(name: String, type: String) throws {
+  func placements(name: String, type: String, kv: KVType) throws {
     let golden = try GoldenModel(name)
     let file = try GGUFFile.open(golden.path(type))
     let spec = try ModelSpec(file: file)
-    let local = try LocalModel(golden.path(type), kernels: Kernels.select(), rowCapacity: 512)
+    let local = try LocalModel(golden.path(type), kernels: Kernels.select(), kv: kv, rowCapacity: 512)
     let prompts = golden.prompts.prefix(3)
     let expected = try prompts.map { try local.logits($0, last: 2) }
     let kernels = try Kernels.available.map { try Kernels.select($0) }
@@ -47,7 +80,8 @@ import Testing
       var random = SplitMix(state: seed)
       let plan = Self.draw(spec, &random)
       let cluster = try EngineCluster(
-        spec, file, plan, kernels: kernels, threads: 1, rowCapacity: 1 + random.next(below: 48), seed: seed)
+        spec, file, plan, kernels: kernels, threads: 1, rowCapacity: 1 + random.next(below: 48), seed: seed,
+        kv: kv)
       let steps = prompts.enumerated().map { index, prompt in
         let entry = StepEntry(
           sequence: SequenceID(rawValue: UInt64(index)), position: 0, rowCount: prompt.count, tokens: prompt,
@@ -67,11 +101,11 @@ import Testing
   }
 
   @Test("tokens drawn side by side over random placements are those of one node and one sequence", arguments: files)
-  func decoding(name: String, type: String) throws {
+  func decoding(name: String, type: String, kv: KVType) throws {
     let golden = try GoldenModel(name)
     let file = try GGUFFile.open(golden.path(type))
     let spec = try ModelSpec(file: file)
-    let local = try LocalModel(golden.path(type), kernels: Kernels.select(.scalar))
+    let local = try LocalModel(golden.path(type), kernels: Kernels.select(.scalar), kv: kv)
     let sampling = SamplingParameters(temperature: 1, topK: 0, topP: 0.95, seed: 11)
     let prompts = golden.prompts.prefix(3)
     let expected = try prompts.map { try local.generate($0, count: 6, sampling: sampling) }
@@ -79,7 +113,8 @@ import Testing
       var random = SplitMix(state: seed)
       let plan = Self.draw(spec, &random)
       let cluster = try EngineCluster(
-        spec, file, plan, kernels: [Kernels.select()], threads: 1, rowCapacity: 2 + random.next(below: 30), seed: seed)
+        spec, file, plan, kernels: [Kernels.select()], threads: 1, rowCapacity: 2 + random.next(below: 30), seed: seed,
+        kv: kv)
       var tokens: [[TokenID]] = prompts.map { _ in [] }
       for round in 0..<6 {
         let entries = prompts.enumerated().map { index, prompt in

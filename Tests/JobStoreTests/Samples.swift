@@ -30,7 +30,7 @@ enum Samples {
     return AcceptedJob(
       id: JobID(rawValue: id), created: Int64(random.next(below: 1 << 40)),
       model: Digest(bytes: digest) ?? Digest(bytes: [UInt8](repeating: 0, count: 32))!,
-      numericsVersion: UInt32(random.next(below: 9)), kvType: KVType.allCases[random.next(below: 2)],
+      numericsVersion: UInt32(random.next(below: 9)), kvType: KVType.allCases[random.next(below: 3)],
       combine: CombineMode.allCases[random.next(below: 2)], promptTokens: tokens(prompt, &random),
       sampling: SamplingParameters(
         temperature: random.unit(), topK: random.next(below: 99), topP: random.unit(), minP: random.unit(),

@@ -9,14 +9,14 @@ import Testing
     let type: KVType
     let (keyElements, valueElements, positions): (Int, Int, Int)
     let (keys, values): (AlignedBuffer, AlignedBuffer)
-    var keyStride: Int { (keyElements + 3) * type.elementBytes }
-    var valueStride: Int { (valueElements + 5) * type.elementBytes }
+    var keyStride: Int { type.byteCount(elements: keyElements) + 12 }
+    var valueStride: Int { type.byteCount(elements: valueElements) + 20 }
 
     init(_ type: KVType, keyElements: Int, valueElements: Int, positions: Int, distribution: Distribution) {
       self.type = type
       (self.keyElements, self.valueElements, self.positions) = (keyElements, valueElements, positions)
-      keys = AlignedBuffer(byteCount: positions * (keyElements + 3) * 4)
-      values = AlignedBuffer(byteCount: positions * (valueElements + 5) * 4)
+      keys = AlignedBuffer(byteCount: positions * (type.byteCount(elements: keyElements) + 12))
+      values = AlignedBuffer(byteCount: positions * (type.byteCount(elements: valueElements) + 20))
       let keyNumbers = distribution.values(positions * keyElements, seed: 31)
       let valueNumbers = Distribution.normal.values(positions * valueElements, seed: 32)
       for position in 0..<positions {
@@ -30,16 +30,19 @@ import Testing
     }
 
     func element(_ memory: AlignedBuffer, _ stride: Int, _ position: Int, _ index: Int) -> Double {
-      let place = memory.base + position * stride + index * type.elementBytes
+      let row = memory.base + position * stride
       return switch type {
-      case .f16: Double(Float16(bitPattern: place.load(as: UInt16.self)))
-      case .f32: Double(place.load(as: Float.self))
+      case .f16: Double(Float16(bitPattern: row.load(fromByteOffset: 2 * index, as: UInt16.self)))
+      case .f32: Double(row.load(fromByteOffset: 4 * index, as: Float.self))
+      case .q8_0:
+        Double(Float16(bitPattern: row.load(fromByteOffset: index / 32 * 34, as: UInt16.self)))
+          * Double(row.load(fromByteOffset: index / 32 * 34 + 2 + index % 32, as: Int8.self))
       }
     }
 
     /// The state after all tiles of the first `visible` positions.
     func state(_ kernels: Kernels, query: [Float], visible: Int, scale: Float = 0.3) -> [Float] {
-      let scratch = AlignedBuffer(byteCount: 256)
+      let scratch = AlignedBuffer(byteCount: 4 * Kernels.attentionScratch(queries: 1))
       return output(2 + valueElements) { state in
         for start in stride(from: 0, to: visible, by: KVType.blockPositions) {
           kernels.attendTile(
@@ -75,7 +78,7 @@ import Testing
       var query: Float = 1
       var state = [Float](repeating: 0, count: 5)
       func attend(_ key: Float, _ values: [Float], isFirst: Bool) {
-        var scratch = [Float](repeating: 0, count: 64)
+        var scratch = [Float](repeating: 0, count: Kernels.attentionScratch(queries: 1))
         var key = key
         scalarKernels.attendTile(
           query: &query, keys: &key, keyStride: 4, values: values, valueStride: 12, type: .f32, count: 1,
@@ -119,9 +122,9 @@ import Testing
     for (keyElements, valueElements) in [(64, 64), (128, 128), (40, 27), (7, 83)] {
       let cache = Cache(
         type, keyElements: keyElements, valueElements: valueElements, positions: 130, distribution: .normal)
-      let scratch = AlignedBuffer(byteCount: 4 * Kernels.attentionScratch)
+      let scratch = AlignedBuffer(byteCount: 4 * Kernels.attentionScratch(queries: 70))
       let (queryStride, stateStride) = (keyElements + 3, valueElements + 9)
-      for (queryCount, visible) in [(1, 64), (2, 20), (4, 130), (7, 65), (8, 128), (9, 1)] {
+      for (queryCount, visible) in [(1, 64), (2, 20), (4, 130), (7, 65), (8, 128), (9, 1), (70, 100)] {
         let queries = Distribution.normal.values(queryCount * queryStride, seed: 36)
         for kernels in allKernels {
           let states = output(queryCount * stateStride) { states in
@@ -144,6 +147,30 @@ import Testing
             #expect(states[start + 2 + valueElements..<start + stateStride].allSatisfy { $0 == 7 })
           }
         }
+      }
+    }
+  }
+
+  @Test("tiles attended to apart and merged in order have the bits of those one after the other")
+  func merging() {
+    for valueElements in [1, 8, 16, 27, 128] {
+      let cache = Cache(.f16, keyElements: 32, valueElements: valueElements, positions: 300, distribution: .normal)
+      let query = Distribution.normal.values(32, seed: 37)
+      for kernels in allKernels {
+        let expected = cache.state(kernels, query: query, visible: 300)
+        let scratch = AlignedBuffer(byteCount: 4 * Kernels.attentionScratch(queries: 1))
+        let states = stride(from: 0, to: 300, by: KVType.blockPositions).map { start in
+          output(2 + valueElements) {
+            kernels.attendTile(
+              query: query, keys: cache.keys.base + start * cache.keyStride, keyStride: cache.keyStride,
+              values: cache.values.base + start * cache.valueStride, valueStride: cache.valueStride, type: .f16,
+              count: min(KVType.blockPositions, 300 - start), keyElements: 32, valueElements: valueElements,
+              scale: 0.3, scratch: scratch.floats, state: $0, isFirst: true)
+          }
+        }
+        var found = states[0] + [7]
+        for tile in states.dropFirst() { kernels.mergeAttention(tile, valueElements: valueElements, into: &found) }
+        #expect(found.bits == (expected + [7]).bits, "\(kernels.instructionSet) \(valueElements)")
       }
     }
   }

@@ -181,7 +181,8 @@ import Testing
           var memory = [Float](repeating: 0, count: 21)
           return kernels.storeKeyValue(type, input: values, count: 21, output: &memory)
         }
-        #expect(fits == [false, bad.isFinite])
+        // The largest scale of a q8_0 block is that of 8 million.
+        #expect(fits == [false, bad.isFinite, bad == 65520])
       }
     }
   }
@@ -193,6 +194,51 @@ import Testing
       var stored = [Float](repeating: 0, count: 21)
       #expect(kernels.storeKeyValue(.f32, input: values, count: 21, output: &stored))
       #expect(stored.bits == values.bits)
+    }
+  }
+
+  @Test(
+    "blocks of q8_0 have the definition's bits, whatever is in them",
+    arguments: [Distribution.normal, .wide, .denormal, .sparse, .constant])
+  func blocks(distribution: Distribution) {
+    for count in [1, 2, 15, 31, 32, 33, 64, 100, 128] {
+      let values = distribution.values(count, seed: 9)
+      var expected: [UInt8] = []
+      for start in stride(from: 0, to: count, by: 32) {
+        let block = values[start..<min(start + 32, count)]
+        let scale = Float16((block.map(abs).max() ?? 0) / 127)
+        let codes = block.map {
+          scale == 0 ? 0 : min(127, max(-127, ($0 * (1 / Float(scale))).rounded(.toNearestOrEven)))
+        }
+        expected += [UInt8(truncatingIfNeeded: scale.bitPattern), UInt8(scale.bitPattern >> 8)]
+        expected += codes.map { UInt8(bitPattern: Int8($0)) } + [UInt8](repeating: 0, count: 32 - codes.count)
+      }
+      #expect(expected.count == KVType.q8_0.byteCount(elements: count))
+      for kernels in allKernels {
+        var stored = [UInt8](repeating: 0xEE, count: expected.count + 1)
+        #expect(kernels.storeKeyValue(.q8_0, input: values, count: count, output: &stored))
+        #expect(stored == expected + [0xEE], "\(kernels.instructionSet) \(count)")
+      }
+    }
+  }
+
+  @Test("scales of q8_0 are rounded to binary16, denormals included, down to zero and up to the limit")
+  func scales() {
+    // The largest magnitude, the scale's bits, and the code that the largest magnitude gets.
+    let limit: Float = 127 * 65519.96
+    let cases: [(Float, UInt16, Int8)] = [
+      (127, 0x3C00, 127), (0, 0, 0), (127 * 0x1p-25, 0, 0), (127 * 0x1.02p-25, 1, 64), (127 * 0x1.8p-24, 2, 95),
+      (127 * 0x1.4p-23, 2, 127), (limit, 0x7BFF, 127), (1, 0x2008, 127),
+    ]
+    for kernels in allKernels {
+      for (largest, bits, code) in cases {
+        var block = [UInt8](repeating: 1, count: 34)
+        #expect(kernels.storeKeyValue(.q8_0, input: [0, -largest, 0], count: 3, output: &block))
+        #expect(UInt16(block[0]) | UInt16(block[1]) << 8 == bits, "\(kernels.instructionSet) \(largest)")
+        #expect(Int8(bitPattern: block[3]) == -code && block[2] == 0 && block[4...].allSatisfy { $0 == 0 })
+      }
+      var block = [UInt8](repeating: 1, count: 34)
+      #expect(!kernels.storeKeyValue(.q8_0, input: [127 * 65520], count: 1, output: &block))
     }
   }
 

@@ -23,7 +23,7 @@ import Testing
     #expect(spec.layers.map { spec.requiresExperts($0) } == [false, true, true] && !spec.requiresExperts(3))
     #expect(spec.pieces.count == 2 + 3 + 2 * 6 && spec.layout(of: .expert(0, 0)) == nil)
     #expect(spec.expertInputForms(0).isEmpty && spec.expertInputForms(1) == [.float32])
-    #expect(spec.keyValueBytes(.f32) == 4 * spec.keyValueShape.elements)
+    #expect(spec.keyValueBytes(.f32) == 2 * spec.keyValueBytes(.f16))
     // Every tensor is in a piece; the one factor vector of the whole model in that of each layer.
     let parts = spec.pieces.flatMap { spec.layout(of: $0)?.parts ?? [] }
     let factors = parts.filter { $0.role == .rotaryFactors }
@@ -309,6 +309,7 @@ import Testing
   func keyValueShape() {
     let latent = KeyValueShape(heads: 1, keyElements: 576, valueElements: 512, storesValues: false)
     let grouped = KeyValueShape(heads: 8, keyElements: 128, valueElements: 64, storesValues: true)
-    #expect(latent.elements == 576 && grouped.elements == 8 * 192)
+    #expect(latent.byteCount(.f16) == 1152 && grouped.byteCount(.f32) == 8 * 192 * 4)
+    #expect(latent.byteCount(.q8_0) == 18 * 34 && grouped.byteCount(.q8_0) == 8 * 6 * 34)
   }
 }

@@ -20,7 +20,7 @@ import Testing
     options.sequences = random.next(in: 1...4)
     // The smaller one leaves no KV block over.
     options.context = random.pick([72, 256])
-    options.kvType = random.pick([.f16, .f32])
+    options.kvType = random.pick(KVType.allCases)
     options.combine = random.pick([.exact, .exact, .compact])
     options.faults = random.pick([.none, .slow])
     let main = random.next(below: Models.requests.count)

@@ -34,7 +34,7 @@ extension CommandLineTests {
       #expect(parts.count == 5 && parts.values.reduce(0, +) == report.bytes["total"])
       #expect(parts.values.allSatisfy { $0 > 0 } && report.bytes_per_token < report.bytes["total"] ?? 0)
       // Three layers, one vector of 64 and 32 elements each.
-      #expect(report.kv_bytes_per_token == ["f16": 3 * 2 * 96, "f32": 3 * 4 * 96])
+      #expect(report.kv_bytes_per_token == ["f16": 3 * 2 * 96, "f32": 3 * 4 * 96, "q8_0": 3 * 3 * 34])
     }
 
     @Test("people get a line for each fact, of split files too")

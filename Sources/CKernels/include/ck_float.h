@@ -27,10 +27,13 @@ typedef struct {
   const void *values;
   size_t value_stride;
   size_t count;
+  /// Where the keys and values of the next tile are, CK_TILE positions each, to be fetched meanwhile; null for none.
+  const void *_Nullable next_keys;
+  const void *_Nullable next_values;
   size_t key_elements;
   size_t value_elements;
   float scale;
-  /// Room for 256 values.
+  /// Room for 66 values for each query.
   float *scratch;
   /// For each query maximum, sum and the weighted values, `state_stride` elements apart.
   float *states;
@@ -46,9 +49,12 @@ CK_DECLARE_MULTIPLY(ck_multiply_f16_f32_avx2);
 CK_DECLARE_MULTIPLY(ck_multiply_bf16_f32_avx2);
 void ck_attend_f32_f32_avx2(const ck_attention *tile);
 void ck_attend_f16_f32_avx2(const ck_attention *tile);
+void ck_attend_q8_f32_avx2(const ck_attention *tile);
+void ck_merge_attention_avx2(const float *tile, size_t value_elements, float *state);
 float ck_dot_f32_f32_avx2(const float *left, const float *right, size_t count);
 bool ck_store_f32_avx2(const float *input, size_t count, void *output);
 bool ck_store_f16_avx2(const float *input, size_t count, void *output);
+bool ck_store_q8_avx2(const float *input, size_t count, void *output);
 void ck_rms_norm_avx2(const float *input, const float *weight, float epsilon, size_t count, float *output);
 void ck_softmax_avx2(float *values, size_t count);
 void ck_swiglu_avx2(const float *gate, const float *up, size_t count, float *output);
@@ -63,6 +69,7 @@ CK_DECLARE_MULTIPLY(ck_multiply_f16_f32_avx512);
 CK_DECLARE_MULTIPLY(ck_multiply_bf16_f32_avx512);
 void ck_attend_f32_f32_avx512(const ck_attention *tile);
 void ck_attend_f16_f32_avx512(const ck_attention *tile);
+void ck_attend_q8_f32_avx512(const ck_attention *tile);
 float ck_dot_f32_f32_avx512(const float *left, const float *right, size_t count);
 bool ck_store_f16_avx512(const float *input, size_t count, void *output);
 void ck_rms_norm_avx512(const float *input, const float *weight, float epsilon, size_t count, float *output);

@@ -20,7 +20,7 @@ struct ClusterOptions: ParsableArguments {
   var threads: Int?
   @Option(help: "Most positions of a sequence.")
   var context: Int?
-  @Option(help: "Number type of the KV cache: f16 or f32.")
+  @Option(help: "Number type of the KV cache: f16, f32 or q8_0.")
   var kv: KVType?
   @Option(help: "Kernels of this machine's workers: auto, scalar, avx2, avxvnni, avx512 or neon.")
   var kernels: KernelChoice?

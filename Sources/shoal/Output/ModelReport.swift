@@ -25,6 +25,7 @@ struct ModelReport: Encodable {
   struct KeyValues: Encodable {
     let f16: Int
     let f32: Int
+    let q8_0: Int
   }
 
   let family: String
@@ -64,7 +65,8 @@ struct ModelReport: Encodable {
       output: inventory.output.bytes, total: inventory.total.bytes)
     bytes_per_token = inventory.bytesPerToken
     kv_bytes_per_token = KeyValues(
-      f16: spec.keyValueBytesOfAllLayers(.f16), f32: spec.keyValueBytesOfAllLayers(.f32))
+      f16: spec.keyValueBytesOfAllLayers(.f16), f32: spec.keyValueBytesOfAllLayers(.f32),
+      q8_0: spec.keyValueBytesOfAllLayers(.q8_0))
     layers = model.layerCount
     layers_with_experts = spec.layers.count { spec.requiresExperts($0) }
     experts = model.expertCount
@@ -113,7 +115,10 @@ struct ModelReport: Encodable {
       ("  routed experts", size(bytes.routed_experts)), ("  shared experts", size(bytes.shared_experts)),
       ("  output", size(bytes.output)),
       ("read per token", "\(size(bytes_per_token)) (\(share))"),
-      ("KV per token", "\(size(kv_bytes_per_token.f16)) (f16), \(size(kv_bytes_per_token.f32)) (f32)"),
+      (
+        "KV per token",
+        "\(size(kv_bytes_per_token.f16)) (f16), \(size(kv_bytes_per_token.f32)) (f32), \(size(kv_bytes_per_token.q8_0)) (q8_0)"
+      ),
       ("context", "\(context) tokens"), ("tokenizer", tokenizer),
       ("chat template", chat_template ? "yes" : "no"), ("tensors", types.joined(separator: ", ")),
     ]

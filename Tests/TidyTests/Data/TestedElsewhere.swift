@@ -40,14 +40,14 @@ enum TestedElsewhere {
     ],
     "ModelGraph": [
       "ForwardTests": [
-        "ExpertBlock", "LoadedPiece", "ModelGraphError", "Pass", "RoutedRows", "Shard", "Workspace",
+        "AttentionScratch", "ExpertBlock", "LoadedPiece", "ModelGraphError", "Pass", "RoutedRows", "Shard", "Workspace",
       ],
       "LogitsGoldenTests": ["LatentWorkspace"],
       "KVCacheTests": ["KVLayout"],
     ],
     "ModelSpec": [
       "FamilyFileTests": [
-        "FeedForwardWidths", "KeyReader", "RotaryScaling", "Routing", "TensorInventory",
+        "FeedForwardWidths", "KeyReader", "KeyValueShape", "RotaryScaling", "Routing", "TensorInventory",
       ],
       "ModelSpecTests": ["TensorRole"],
       "PieceLoaderTests": ["PieceLayout"],
