@@ -27,13 +27,16 @@ import CKernels
   }
 #elseif arch(arm64)
   extension FloatKernels {
+    /// What keys and values as Q8_0 need is the reference's yet.
     static let neon = FloatKernels(
       multiplyF32: ck_multiply_f32_f32_neon, multiplyF16: ck_multiply_f16_f32_neon,
       multiplyBF16: ck_multiply_bf16_f32_neon, storeF32: ck_store_f32_neon, storeF16: ck_store_f16_neon,
+      storeQ8: scalar.storeQ8,
       rmsNorm: ck_rms_norm_neon, softmax: ck_softmax_neon, swiGLU: ck_swiglu_neon, add: ck_add_neon,
       dot: ck_dot_f32_f32_neon, rotateHalfSplit: ck_rotate_half_split_neon,
       rotateInterleaved: ck_rotate_interleaved_neon, attendTileF32: ck_attend_f32_f32_neon,
-      attendTileF16: ck_attend_f16_f32_neon, accumulate: ck_accumulate_neon,
+      attendTileF16: ck_attend_f16_f32_neon, attendTileQ8: scalar.attendTileQ8,
+      mergeAttention: scalar.mergeAttention, accumulate: ck_accumulate_neon,
       addAccumulated: ck_add_accumulated_neon)
   }
 #endif
