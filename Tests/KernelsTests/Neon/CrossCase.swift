@@ -86,7 +86,8 @@ struct CrossCase {
     let scratch = AlignedBuffer(byteCount: 4 * Kernels.attentionScratch(queries: p[2]))
     var tile = ck_attention(
       queries: queries, query_stride: p[1], query_count: p[2], keys: memory[1], key_stride: p[3],
-      values: memory[2], value_stride: p[4], next_keys: nil, next_values: nil, count: p[5], key_elements: p[6], value_elements: p[7],
+      values: memory[2], value_stride: p[4], count: p[5], next_keys: nil, next_values: nil,
+      key_elements: p[6], value_elements: p[7],
       scale: CrossBytes.float(p[9]), scratch: scratch.floats, states: states, state_stride: p[8],
       is_first: p[9] >> 32 != 0)
     (p[0] == 2 ? FloatKernels.scalar.attendTileF16 : FloatKernels.scalar.attendTileF32)(&tile)

@@ -199,7 +199,7 @@ enum CrossCases {
 
   /// A tile and the next one, which goes on with what the first left.
   private static func tiles(_ type: KVType, _ key: Int, _ value: Int, queries: Int, counts: [Int]) -> [CrossCase] {
-    let width = type.elementBytes
+    let width = type.byteCount(elements: 1)
     func stored(_ count: Int, _ elements: Int, seed: UInt64) -> [UInt8] {
       let values = Distribution.normal.values(count * elements, seed: seed)
       guard type == .f16 else { return floats(values) }

@@ -1,0 +1,188 @@
+"""What is measured, and what it is held against."""
+import json
+import statistics
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+import peers
+from report import Row, Section
+
+PORTS = (7471, 7472, 7473, 7474)
+
+
+@dataclass
+class Bench:
+    shoal: Path
+    native: peers.LlamaCpp
+    narrow: peers.LlamaCpp
+    other: Any
+    rounds: int
+    folder: Path
+    qwen: Callable
+    deepseek: Callable
+    demo: Path
+
+    def interleave(self, *runs):
+        """Runs everything in turn, as often as there are rounds: for each run its figures by name."""
+        figures = [defaultdict(list) for _ in runs]
+        for number in range(self.rounds):
+            for result, measure in zip(figures, runs):
+                for name, value in measure().items():
+                    result[name].append(value)
+            peers.log(f"  {number + 1}/{self.rounds}")
+        return figures
+
+    def topology(self, name, model, nodes, stages, context=1024):
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps(
+            {"model": str(model), "context": context, "sequences": 4,
+             "nodes": {node: {"address": f"127.0.0.1:{port}"} for node, port in nodes.items()}, "stages": stages}))
+        return path
+
+
+def compare(section, bench, model, rows, peer, prompts, tokens, extra=(), **options):
+    """Prefill of each prompt and decode, next to a peer."""
+    shoal = peers.Shoal(bench.shoal, extra=extra)
+    ours, theirs = bench.interleave(
+        lambda: shoal.measure(model, (8, *prompts), tokens, **options),
+        lambda: peer.measure(model, prompts, tokens, **options))
+    for what, name, target in rows:
+        section.rows.append(Row(what, ours[name], peer.name, theirs[name], target))
+
+
+def qwen(bench):
+    section = Section(
+        "One process, a model larger than the caches",
+        "Shapes of Qwen3-30B-A3B, 8 of its 48 layers, Q4_K and Q6_K, 3.05 GB; 2 threads. Decode begins behind a prompt of 8 "
+        "tokens (llama.cpp: of none).")
+    shoal = peers.Shoal(bench.shoal)
+    model = bench.qwen()
+    runs = [lambda: shoal.measure(model, (8, 256, 512), 64),
+            lambda: bench.native.measure(model, (256, 512), 64)]
+    if bench.other:
+        runs.append(lambda: bench.other.measure(model, (256, 512), 64))
+    ours, *others = bench.interleave(*runs)
+    for peer, figures, targets in zip((bench.native, bench.other), others, ((1.1, 2.0, 2.0), (0.95, 1.0, 1.0))):
+        for name, what, target in zip(
+                ("tg", "pp256", "pp512"), ("decode", "prefill of 256", "prefill of 512"), targets):
+            section.rows.append(Row(what, ours[name], peer.name, figures[name], target))
+    return section
+
+
+def bandwidth(bench):
+    section = Section(
+        "Share of the read bandwidth",
+        "What decode reads of the weights, over what plain reads reach in the same process right afterwards: 1 GiB in pages of "
+        "2 MB, best of 10 passes. Target: 0.85.")
+    shoal = peers.Shoal(bench.shoal)
+    reports = [shoal.measure(bench.qwen(), (8,), 128, whole=True)["report"] for _ in range(bench.rounds)]
+    shares = [report["read_bandwidth_share"] for report in reports]
+    rates = [report["read_bandwidth"] / 1e9 for report in reports]
+    section.notes.append(
+        f"share {statistics.median(shares):.2f} ({min(shares):.2f}-{max(shares):.2f}); "
+        f"bandwidth {statistics.median(rates):.1f} GB/s ({min(rates):.1f}-{max(rates):.1f}); "
+        f"{reports[0]['weight_bytes_per_token'] / 1e6:.0f} MB of weights a token")
+    parts = reports[0]["decode"]["seconds_per_token"]
+    total = sum(parts.values())
+    section.notes.append("time by part: " + ", ".join(f"{name} {100 * value / total:.0f} %" for name, value in parts.items()))
+    return section
+
+
+def avx2(bench):
+    section = Section("Without AVX-512", "`--kernels avx2`, and llama.cpp built for AVX2; the same model.")
+    compare(
+        section, bench, bench.qwen(), [("decode", "tg", 1.0), ("prefill of 256", "pp256", 1.3)], bench.narrow, (256,), 64,
+        extra=["--kernels", "avx2"])
+    return section
+
+
+def demo(bench):
+    section = Section("The demo model", "12 MB, within the caches; 2 threads.")
+    compare(section, bench, bench.demo, [("decode of 400", "tg", 1.5), ("prefill of 256", "pp256", None)], bench.native, (256,), 400)
+    return section
+
+
+def busy(bench):
+    section = Section(
+        "One of two cores kept busy", "Another process computes on one core all the time; 2 threads; decode. Target: 0.4 of "
+        "the same without it.")
+    shoal, model = peers.Shoal(bench.shoal), bench.qwen()
+
+    def beside(peer):
+        with peers.busy_loop(1):
+            return peer.measure(model, (), 32)
+    alone, disturbed, theirs, theirs_disturbed = bench.interleave(
+        lambda: shoal.measure(model, (), 64), lambda: beside(shoal), lambda: bench.native.measure(model, (), 64),
+        lambda: beside(bench.native))
+    section.rows.append(Row("decode", disturbed["tg"], "undisturbed", alone["tg"], 0.4))
+    section.rows.append(Row("llama.cpp, the same", theirs_disturbed["tg"], "undisturbed", theirs["tg"]))
+    return section
+
+
+def remote(bench):
+    section = Section(
+        "One remote worker", "All experts and layers on one worker of 2 threads behind TCP on this machine; decode. Target: 0.97 "
+        "of the path within one process.")
+    shoal, model = peers.Shoal(bench.shoal), bench.qwen()
+    topology = bench.topology(
+        "one-worker", model, {"reef": PORTS[0]}, [{"layers": "0-7", "host": "reef"}])
+    worker = peers.Process(
+        [bench.shoal, "worker", "--listen", f"127.0.0.1:{PORTS[0]}", "--threads", 2, "--models", model.parent], PORTS[0])
+    with worker:
+        far, near = bench.interleave(
+            lambda: shoal.measure(model, (), 96, extra=["--topology", topology]), lambda: shoal.measure(model, (), 96))
+    section.rows.append(Row("decode", far["tg"], "one process", near["tg"], 0.97))
+    return section
+
+
+def two_workers(bench):
+    section = Section(
+        "Two workers of one core each",
+        "Every worker, and every server of llama.cpp's RPC, has one thread and is pinned to a core of its own; experts are split "
+        "between the workers, layers between the servers; decode.")
+    shoal, model = peers.Shoal(bench.shoal), bench.qwen()
+    topology = bench.topology(
+        "two-workers", model, {"reef": PORTS[0], "cove": PORTS[1]},
+        [{"layers": "0-7", "host": "reef", "experts": {"reef": "0-63", "cove": "64-127"}}])
+    servers = ",".join(f"127.0.0.1:{port}" for port in PORTS[2:])
+    with ExitStack() as stack:
+        for core in (0, 1):
+            stack.enter_context(shoal.serve(PORTS[core], core, model.parent))
+            stack.enter_context(bench.native.serve(PORTS[2 + core], core))
+        two, one, theirs = bench.interleave(
+            lambda: shoal.measure(model, (), 96, threads=1, extra=["--topology", topology]),
+            lambda: shoal.measure(model, (), 96),
+            lambda: bench.native.measure(model, (), 64, threads=1, extra=["--rpc", servers, "-ngl", 99]))
+    section.rows.append(Row("decode", two["tg"], "llama.cpp's RPC", theirs["tg"], 1.6))
+    section.rows.append(Row("decode", two["tg"], "one process of 2 threads", one["tg"], 0.8))
+    return section
+
+
+def long_contexts(bench):
+    section = Section(
+        "Long contexts", "A prompt of 8,000 tokens, then decode behind it; the same for keys and values as Q8_0.")
+    for what, model in (("grouped-query", bench.qwen()), ("latent", bench.deepseek())):
+        # Attention over thousands of positions takes minutes where it is latent: fewer of them, and fewer rounds.
+        length, bench_rounds = (8000, bench.rounds) if what == "grouped-query" else (2000, bench.rounds)
+        bench.rounds = min(3, bench_rounds)
+        shoal, small = peers.Shoal(bench.shoal), peers.Shoal(bench.shoal, extra=["--kv", "q8_0"])
+        options = dict(extra=["--context", "8192"])
+        ours, ours_small, theirs, behind = bench.interleave(
+            lambda: shoal.measure(model, (length,), 32, **options),
+            lambda: small.measure(model, (length,), 32, **options),
+            lambda: bench.native.measure(model, (length,), 0),
+            lambda: bench.native.measure(model, (), 32, depth=length))
+        bench.rounds = bench_rounds
+        for kv, figures in (("f16", ours), ("q8_0", ours_small)):
+            section.rows.append(Row(
+                f"{what}, {kv}, prefill of {length}", figures[f"pp{length}"], "llama.cpp, f16", theirs[f"pp{length}"]))
+            section.rows.append(Row(
+                f"{what}, {kv}, decode behind {length}", figures["tg"], "llama.cpp, f16", behind["tg"]))
+    return section
+
+
+ALL = {"decode": qwen, "bandwidth": bandwidth, "avx2": avx2, "demo": demo, "busy": busy, "remote": remote,
+       "workers": two_workers, "contexts": long_contexts}
