@@ -106,34 +106,47 @@ INLINE __m256 add_block(const laid_type *type, __m256 sum, __m256i total, __m256
   return _mm256_fmadd_ps(_mm256_mul_ps(minimum, factor), _mm256_cvtepi32_ps(multiply_sums(1, activation_sums)), sum);
 }
 
-/// One panel times activation row `a`, without anything in between.
-INLINE void multiply_directly(const laid_type *type, const product *p, const uint8_t *panel, size_t first, size_t a) {
+/// One panel times all of up to 4 activation rows, without anything in between.
+INLINE void multiply_directly(const laid_type *type, const product *p, const uint8_t *panel, size_t first, int count) {
   const size_t bytes = PANEL_WEIGHT_ROWS * type->block_bytes;
-  const activation_row activation = activation_row_at(p->activations + a * p->activation_stride, p->elements, 32);
   const __m256i ones = _mm256_set1_epi16(1);
-  __m256 results[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  activation_row activations[4];
+  __m256 results[4][2];
+  UNROLL for (int i = 0; i < count; i++) {
+    activations[i] = activation_row_at(p->activations + (size_t)i * p->activation_stride, p->elements, 32);
+    results[i][0] = results[i][1] = _mm256_setzero_ps();
+  }
   for (size_t b = 0; b < p->elements / 32; b++, panel += bytes) {
-    const int16_t *sums = activation.sums + 2 * b;
-    const __m256i excess = multiply_sums(-type->offset, sums);
-    __m256i totals[2] = {excess, excess}, dots[2];
+    __m256i totals[4][2], dots[4][2];
     prefetch_panel(panel, bytes, 0, 1);
-    UNROLL for (int i = 0; i < 8; i++) {
+    UNROLL for (int i = 0; i < count; i++)
+      totals[i][0] = totals[i][1] = multiply_sums(-type->offset, activations[i].sums + 2 * b);
+    UNROLL for (int g = 0; g < 8; g++) {
       // In the order of units of nibbles, each of which has two groups.
-      const int group = type->block_bytes == sizeof(block_q8_0) ? i : i / 2 + i % 2 * 4;
-      const __m256i values = broadcast_32(activation.elements + 32 * b + 4 * group);
+      const int group = type->block_bytes == sizeof(block_q8_0) ? g : g / 2 + g % 2 * 4;
+      __m256i values[4];
+      UNROLL for (int i = 0; i < count; i++) values[i] = broadcast_32(activations[i].elements + 32 * b + 4 * group);
       UNROLL for (int h = 0; h < 2; h++) {
-        const __m256i dot = multiply_codes(type->has_signs, type->codes(panel, h, group), values);
-        dots[h] = in_order(i % type->chain == 0 ? dot : _mm256_add_epi16(dots[h], dot));
-        if ((i + 1) % type->chain == 0) totals[h] = add_dots(totals[h], dots[h], ones);
+        const __m256i codes = type->codes(panel, h, group);
+        UNROLL for (int i = 0; i < count; i++) {
+          const __m256i dot = multiply_codes(type->has_signs, codes, values[i]);
+          dots[i][h] = in_order(g % type->chain == 0 ? dot : _mm256_add_epi16(dots[i][h], dot));
+          if ((g + 1) % type->chain == 0) totals[i][h] = add_dots(totals[i][h], dots[i][h], ones);
+        }
       }
     }
     UNROLL for (int h = 0; h < 2; h++) {
       __m256 scale, minimum = _mm256_setzero_ps();
       type->factors(panel, h, &scale, &minimum);
-      results[h] = add_block(type, results[h], totals[h], scale, minimum, activation.scales[b], sums);
+      UNROLL for (int i = 0; i < count; i++)
+        results[i][h] = add_block(type, results[i][h], totals[i][h], scale, minimum, activations[i].scales[b],
+                                  activations[i].sums + 2 * b);
     }
   }
-  UNROLL for (int h = 0; h < 2; h++) _mm256_storeu_ps(p->output + a * p->output_stride + first + 8 * h, results[h]);
+  UNROLL for (int i = 0; i < count; i++) {
+    float *output = p->output + (size_t)i * p->output_stride + first;
+    UNROLL for (int h = 0; h < 2; h++) _mm256_storeu_ps(output + 8 * h, results[i][h]);
+  }
 }
 
 #define PANEL_BLOCKS 8
@@ -148,15 +161,15 @@ typedef struct {
 INLINE void add_panel(const laid_type *type, const product *p, const laid_panel *panel, size_t first, size_t a,
                       int count, size_t start, size_t blocks) {
   const __m256i ones[2] = {_mm256_set1_epi16(1), _mm256_set1_epi16(1)};
-  activation_row activations[8];
-  __m256 sums[8][2];
+  activation_row activations[4];
+  __m256 sums[4][2];
   UNROLL for (int i = 0; i < count; i++) {
     const float *output = p->output + (a + (size_t)i) * p->output_stride + first;
     activations[i] = activation_row_at(p->activations + (a + (size_t)i) * p->activation_stride, p->elements, 32);
     UNROLL for (int h = 0; h < 2; h++) sums[i][h] = start == 0 ? _mm256_setzero_ps() : _mm256_loadu_ps(output + 8 * h);
   }
   for (size_t b = start; b < start + blocks; b++) {
-    __m256i totals[8][2];
+    __m256i totals[4][2];
     UNROLL for (int i = 0; i < count; i++)
       totals[i][0] = totals[i][1] = multiply_sums(-type->offset, activations[i].sums + 2 * b);
     UNROLL for (int g = 0; g < 8; g += type->chain)
@@ -197,10 +210,13 @@ INLINE void multiply_unpacked(const laid_type *type, const product *p, const uin
 INLINE void multiply_laid(const laid_type *type, const product *p) {
   for (size_t first = 0; first < p->weight_rows; first += PANEL_WEIGHT_ROWS) {
     const uint8_t *panel = p->weights + first * p->weight_row_bytes;
-    if (p->activation_rows == 1)
-      multiply_directly(type, p, panel, first, 0);
-    else
-      multiply_unpacked(type, p, panel, first);
+    switch (p->activation_rows) {
+    case 1: multiply_directly(type, p, panel, first, 1); break;
+    case 2: multiply_directly(type, p, panel, first, 2); break;
+    case 3: multiply_directly(type, p, panel, first, 3); break;
+    case 4: multiply_directly(type, p, panel, first, 4); break;
+    default: multiply_unpacked(type, p, panel, first);
+    }
   }
 }
 

@@ -129,8 +129,11 @@ INLINE void multiply_laid(const laid_type *laid, const product *p) {
     size_t a = 0;
     for (; a + 8 <= p->activation_rows; a += 8) multiply_directly(laid, p, panel, first, a, 8);
     for (; a + 4 <= p->activation_rows; a += 4) multiply_directly(laid, p, panel, first, a, 4);
-    for (; a + 2 <= p->activation_rows; a += 2) multiply_directly(laid, p, panel, first, a, 2);
-    for (; a < p->activation_rows; a++) multiply_directly(laid, p, panel, first, a, 1);
+    switch (p->activation_rows - a) {
+    case 1: multiply_directly(laid, p, panel, first, a, 1); break;
+    case 2: multiply_directly(laid, p, panel, first, a, 2); break;
+    case 3: multiply_directly(laid, p, panel, first, a, 3); break;
+    }
   }
 }
 

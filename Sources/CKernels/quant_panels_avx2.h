@@ -38,20 +38,7 @@ INLINE __m256i add_dots(__m256i total, __m256i dots, __m256i sub_scales) {
 /// activation rows.
 INLINE void multiply_chain(const __m256i (*codes)[2], int chain, bool has_signs, const activation_row *activations,
                            size_t start, int count, const __m256i sub_scales[2], __m256i (*totals)[2]) {
-  if (chain <= 2) { // Sums so short never wait: the totals have the registers.
-    UNROLL for (int i = 0; i < count; i++) {
-      UNROLL for (int h = 0; h < 2; h++) {
-        __m256i dots = multiply_codes(has_signs, codes[0][h], broadcast_32(activations[i].elements + start));
-        if (chain == 2) {
-          const __m256i values = broadcast_32(activations[i].elements + start + 4);
-          dots = _mm256_add_epi16(dots, multiply_codes(has_signs, codes[1][h], values));
-        }
-        totals[i][h] = in_order(add_dots(totals[i][h], dots, sub_scales[h]));
-      }
-    }
-    return;
-  }
-  __m256i dots[8][2];
+  __m256i dots[4][2];
   UNROLL for (int g = 0; g < chain; g++) {
     UNROLL for (int i = 0; i < count; i++) {
       const __m256i values = broadcast_32(activations[i].elements + start + 4 * (size_t)g);

@@ -32,6 +32,8 @@ typedef struct {
   int sub_block;
   /// How many sums of two products fit in 16 bits together.
   int chain;
+  /// Up to so many activation rows, at most 4, codes are made for each: for more it is faster to make them once.
+  size_t directly;
   void (*factors)(const uint8_t *block, int half, laid_factors *factors);
   __m256i (*codes)(const uint8_t *block, int half, int step, int number);
   /// How many vectors a step has, and how many codes one is behind the other.
@@ -74,55 +76,72 @@ INLINE __m256 add_floats(const laid_type *type, const laid_factors *factors, __m
   return _mm256_fnmadd_ps(_mm256_mul_ps(factors->minimum, activation_scales), _mm256_cvtepi32_ps(sum_total), sum);
 }
 
-/// Adds the products of `chain` steps from number `first` on with one activation row to the totals of both halves:
-/// of vectors `fan` to `fan` + `count` - 1 of each step.
-INLINE void add_steps(const laid_type *type, const uint8_t *block, const laid_factors factors[2], int first, int fan,
-                      int count, const int8_t *activations, __m256i totals[2]) {
+/// Adds the products of vectors `number` of `chain` steps from `step` on with `count` blocks of activations to the
+/// totals. One number at a time: what waits for the last step of a chain, for both halves, has the registers.
+INLINE void add_steps(const laid_type *type, const uint8_t *block, const laid_factors factors[2], int step, int number,
+                      const int8_t *const *activations, int count, __m256i (*totals)[2]) {
   __m256i dots[4][2];
-  UNROLL for (int s = first; s < first + type->chain; s++) {
-    UNROLL for (int k = fan; k < fan + count; k++) {
-      const __m256i values = broadcast_32(activations + place_of(type, s) + k * type->stride);
-      UNROLL for (int h = 0; h < 2; h++) {
-        const __m256i dot = multiply_codes(type->has_signs, type->codes(block, h, s, k), values);
-        dots[k][h] = in_order(s == first ? dot : _mm256_add_epi16(dots[k][h], dot));
+  UNROLL for (int s = step; s < step + type->chain; s++) {
+    __m256i values[4];
+    UNROLL for (int i = 0; i < count; i++)
+      values[i] = broadcast_32(activations[i] + place_of(type, s) + number * type->stride);
+    UNROLL for (int h = 0; h < 2; h++) {
+      const __m256i codes = type->codes(block, h, s, number);
+      UNROLL for (int i = 0; i < count; i++) {
+        const __m256i dot = multiply_codes(type->has_signs, codes, values[i]);
+        dots[i][h] = in_order(s == step ? dot : _mm256_add_epi16(dots[i][h], dot));
       }
     }
   }
-  UNROLL for (int k = fan; k < fan + count; k++) {
-    const int sub_block = (place_of(type, first) + k * type->stride) / type->sub_block;
-    UNROLL for (int h = 0; h < 2; h++) totals[h] = add_dots(totals[h], dots[k][h], factors[h].sub_scales[sub_block]);
+  const int sub_block = (place_of(type, step) + number * type->stride) / type->sub_block;
+  UNROLL for (int i = 0; i < count; i++) {
+    UNROLL for (int h = 0; h < 2; h++) totals[i][h] = add_dots(totals[i][h], dots[i][h], factors[h].sub_scales[sub_block]);
   }
 }
 
-/// One panel times one activation row, without anything in between.
-INLINE void multiply_directly(const laid_type *type, const product *p, const uint8_t *panel, size_t first, size_t a) {
+/// One panel times all of up to 4 activation rows, without anything in between.
+INLINE void multiply_directly(const laid_type *type, const product *p, const uint8_t *panel, size_t first, int count) {
   const size_t bytes = PANEL_WEIGHT_ROWS * type->block_bytes;
-  const activation_row activation = activation_row_at(p->activations + a * p->activation_stride, p->elements, 256);
-  const int steps = 64 / type->fan;
-  __m256 results[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  const int steps = 64 / type->fan, links = steps / type->chain;
+  activation_row activations[4];
+  __m256 results[4][2];
+  UNROLL for (int i = 0; i < count; i++) {
+    activations[i] = activation_row_at(p->activations + (size_t)i * p->activation_stride, p->elements, 256);
+    results[i][0] = results[i][1] = _mm256_setzero_ps();
+  }
   for (size_t b = 0; b < p->elements / 256; b++, panel += bytes) {
     laid_factors factors[2];
-    __m256i totals[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()}, sums[1];
-    UNROLL for (int h = 0; h < 2; h++) type->factors(panel, h, &factors[h]);
-    UNROLL for (int s = 0; s < steps; s += type->chain) {
-      prefetch_panel(panel, bytes, (size_t)(s / type->chain), (size_t)(steps / type->chain));
-      UNROLL for (int k = 0; k < type->fan; k += 2)
-        add_steps(type, panel, factors, s, k, 2, activation.elements + 256 * b, totals);
+    __m256i totals[4][2];
+    const int8_t *elements[4];
+    UNROLL for (int i = 0; i < count; i++) {
+      totals[i][0] = totals[i][1] = _mm256_setzero_si256();
+      elements[i] = activations[i].elements + 256 * b;
     }
-    load_sums(type, activation.sums + 16 * b, sums);
-    UNROLL for (int h = 0; h < 2; h++)
-      results[h] = add_floats(type, &factors[h], totals[h], sums, activation.scales[b], results[h]);
+    UNROLL for (int h = 0; h < 2; h++) type->factors(panel, h, &factors[h]);
+    UNROLL for (int link = 0; link < links; link++) {
+      prefetch_panel(panel, bytes, (size_t)link, (size_t)links);
+      UNROLL for (int k = 0; k < type->fan; k++)
+        add_steps(type, panel, factors, link * type->chain, k, elements, count, totals);
+    }
+    UNROLL for (int i = 0; i < count; i++) {
+      __m256i sums[1];
+      load_sums(type, activations[i].sums + 16 * b, sums);
+      UNROLL for (int h = 0; h < 2; h++)
+        results[i][h] = add_floats(type, &factors[h], totals[i][h], sums, activations[i].scales[b], results[i][h]);
+    }
   }
-  UNROLL for (int h = 0; h < 2; h++)
-    _mm256_storeu_ps(p->output + a * p->output_stride + first + (size_t)(8 * h), results[h]);
+  UNROLL for (int i = 0; i < count; i++) {
+    float *output = p->output + (size_t)i * p->output_stride + first;
+    UNROLL for (int h = 0; h < 2; h++) _mm256_storeu_ps(output + 8 * h, results[i][h]);
+  }
 }
 
-/// The dots of one activation row with the codes of `chain` groups from `first` on, for both halves.
+/// Adds block `b` of the panel's rows times `count` activation rows from `a` on to the output.
 INLINE void add_panel(const laid_type *type, const product *p, const laid_panel *panel, size_t first, size_t a,
                       int count, size_t b) {
   const int groups = type->sub_block / 4, chain = type->chain;
-  activation_row activations[8];
-  __m256i totals[8][2];
+  activation_row activations[4];
+  __m256i totals[4][2];
   UNROLL for (int i = 0; i < count; i++) {
     activations[i] = activation_row_at(p->activations + (a + (size_t)i) * p->activation_stride, p->elements, 256);
     totals[i][0] = totals[i][1] = _mm256_setzero_si256();
@@ -171,10 +190,16 @@ INLINE void multiply_unpacked(const laid_type *type, const product *p, const uin
 INLINE void multiply_laid(const laid_type *type, const product *p) {
   for (size_t first = 0; first < p->weight_rows; first += PANEL_WEIGHT_ROWS) {
     const uint8_t *panel = p->weights + first * p->weight_row_bytes;
-    if (p->activation_rows == 1)
-      multiply_directly(type, p, panel, first, 0);
-    else
+    if (p->activation_rows > type->directly) {
       multiply_unpacked(type, p, panel, first);
+      continue;
+    }
+    switch (p->activation_rows) {
+    case 1: multiply_directly(type, p, panel, first, 1); break;
+    case 2: multiply_directly(type, p, panel, first, 2); break;
+    case 3: multiply_directly(type, p, panel, first, 3); break;
+    default: multiply_directly(type, p, panel, first, 4);
+    }
   }
 }
 
