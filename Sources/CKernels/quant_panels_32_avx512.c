@@ -120,7 +120,8 @@ INLINE void multiply_directly(const laid_type *laid, const product *p, const uin
       results[i] = add_block(type, results[i], totals[i], scale, minimum, activations[i].scales[b],
                              activations[i].sums + 2 * b);
   }
-  UNROLL for (int i = 0; i < count; i++) _mm512_storeu_ps(p->output + (a + (size_t)i) * p->output_stride + first, results[i]);
+  UNROLL for (int i = 0; i < count; i++)
+    _mm512_storeu_ps(p->output + (a + (size_t)i) * p->output_stride + first, results[i]);
 }
 
 INLINE void multiply_laid(const laid_type *laid, const product *p) {

@@ -8,8 +8,8 @@
 #include "quant_avx2.h"
 #include "quant_panels.h"
 
-/// Has a value computed here: the compiler would rather gather up long sums and compute them later, half after half, with
-/// more vectors waiting than there are registers.
+/// Has a value computed here: the compiler would rather gather up long sums and compute them later, half after half,
+/// with more vectors waiting than there are registers.
 INLINE __m256i in_order(__m256i value) {
   __asm__ volatile("" : "+x"(value));
   return value;
@@ -55,7 +55,7 @@ INLINE void multiply_chain(const __m256i (*codes)[2], int chain, bool has_signs,
 
 /// Moves bytes inside each lane: byte i of `order` says which of the lane's bytes comes to place i, 0x80 puts a zero.
 INLINE __m256i shuffle_lanes(__m256i lanes, uint32_t order) {
-  const __m256i starts = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+  const __m256i starts = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
   return _mm256_shuffle_epi8(lanes, _mm256_or_si256(starts, _mm256_set1_epi32((int)order)));
 }
 

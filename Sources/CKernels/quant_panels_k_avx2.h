@@ -95,7 +95,8 @@ INLINE void add_steps(const laid_type *type, const uint8_t *block, const laid_fa
   }
   const int sub_block = (place_of(type, step) + number * type->stride) / type->sub_block;
   UNROLL for (int i = 0; i < count; i++) {
-    UNROLL for (int h = 0; h < 2; h++) totals[i][h] = add_dots(totals[i][h], dots[i][h], factors[h].sub_scales[sub_block]);
+    UNROLL for (int h = 0; h < 2; h++)
+      totals[i][h] = in_order(add_dots(totals[i][h], dots[i][h], factors[h].sub_scales[sub_block]));
   }
 }
 
