@@ -129,9 +129,9 @@ INLINE __m256i laid_codes_iq4_xs(const uint8_t *block, int half, int step, int k
 
 LAID_K(q2k, 4, 32, .minimums = true, .sub_block = 16, .chain = 4, .directly = 4)
 LAID_K(q3k, 4, 32, .offset = 4, .sub_block = 16, .chain = 4, .directly = 3)
-LAID_K(q4k, 2, 32, .minimums = true, .sub_block = 32, .chain = 8, .directly = 4)
+LAID_K(q4k, 2, 32, .minimums = true, .sub_block = 32, .chain = 8, .directly = 4, .is_rolled = true)
 LAID_K(q5k, 2, 32, .minimums = true, .sub_block = 32, .chain = 4, .directly = 2)
-LAID_K(q6k, 4, 32, .offset = 32, .sub_block = 16, .chain = 2, .directly = 3)
+LAID_K(q6k, 4, 32, .offset = 32, .sub_block = 16, .chain = 2, .directly = 3, .is_rolled = true)
 LAID_K(iq4_xs, 2, 16, .has_signs = true, .sub_block = 32, .chain = 1, .directly = 4)
 
 #pragma clang attribute pop

@@ -38,6 +38,9 @@ typedef struct {
   __m256i (*codes)(const uint8_t *block, int half, int step, int number);
   /// How many vectors a step has, and how many codes one is behind the other.
   int fan, stride;
+  /// Links of steps are a loop, as they differ in places only and fewer instructions are faster. Not for types in which
+  /// shifts depend on the step.
+  bool is_rolled;
 } laid_type;
 
 INLINE int place_of(const laid_type *type, int step) {
@@ -100,6 +103,15 @@ INLINE void add_steps(const laid_type *type, const uint8_t *block, const laid_fa
   }
 }
 
+/// The same for all vectors of chain number `link` of a block.
+INLINE void add_link(const laid_type *type, const uint8_t *block, const laid_factors factors[2], int link,
+                     const int8_t *const *activations, int count, __m256i (*totals)[2]) {
+  const size_t bytes = PANEL_WEIGHT_ROWS * type->block_bytes;
+  prefetch_panel(block, bytes, (size_t)link, (size_t)(64 / type->fan / type->chain));
+  UNROLL for (int k = 0; k < type->fan; k++)
+    add_steps(type, block, factors, link * type->chain, k, activations, count, totals);
+}
+
 /// One panel times all of up to 4 activation rows, without anything in between.
 INLINE void multiply_directly(const laid_type *type, const product *p, const uint8_t *panel, size_t first, int count) {
   const size_t bytes = PANEL_WEIGHT_ROWS * type->block_bytes;
@@ -119,10 +131,12 @@ INLINE void multiply_directly(const laid_type *type, const product *p, const uin
       elements[i] = activations[i].elements + 256 * b;
     }
     UNROLL for (int h = 0; h < 2; h++) type->factors(panel, h, &factors[h]);
-    UNROLL for (int link = 0; link < links; link++) {
-      prefetch_panel(panel, bytes, (size_t)link, (size_t)links);
-      UNROLL for (int k = 0; k < type->fan; k++)
-        add_steps(type, panel, factors, link * type->chain, k, elements, count, totals);
+    if (type->is_rolled) {
+      _Pragma("clang loop unroll(disable)") for (int link = 0; link < links; link++)
+        add_link(type, panel, factors, link, elements, count, totals);
+    } else {
+      UNROLL for (int link = 0; link < links; link++)
+        add_link(type, panel, factors, link, elements, count, totals);
     }
     UNROLL for (int i = 0; i < count; i++) {
       __m256i sums[1];
