@@ -41,9 +41,33 @@ void ck_separate(const void *panel, size_t row_bytes, size_t block_bytes, void *
 
 #if defined(__x86_64__)
 
+CK_MULTIPLY(ck_multiply_q4_0_panels_avx2);
+CK_MULTIPLY(ck_multiply_q4_1_panels_avx2);
+CK_MULTIPLY(ck_multiply_q5_0_panels_avx2);
+CK_MULTIPLY(ck_multiply_q5_1_panels_avx2);
+CK_MULTIPLY(ck_multiply_q8_0_panels_avx2);
+CK_MULTIPLY(ck_multiply_iq4_nl_panels_avx2);
+CK_MULTIPLY(ck_multiply_mxfp4_panels_avx2);
+CK_MULTIPLY(ck_multiply_q2k_panels_avx2);
+CK_MULTIPLY(ck_multiply_q3k_panels_avx2);
+CK_MULTIPLY(ck_multiply_q4k_panels_avx2);
+CK_MULTIPLY(ck_multiply_q5k_panels_avx2);
+CK_MULTIPLY(ck_multiply_q6k_panels_avx2);
+CK_MULTIPLY(ck_multiply_iq4_xs_panels_avx2);
+
+CK_MULTIPLY(ck_multiply_q4_0_panels_avx512);
+CK_MULTIPLY(ck_multiply_q4_1_panels_avx512);
+CK_MULTIPLY(ck_multiply_q5_0_panels_avx512);
+CK_MULTIPLY(ck_multiply_q5_1_panels_avx512);
+CK_MULTIPLY(ck_multiply_q8_0_panels_avx512);
+CK_MULTIPLY(ck_multiply_iq4_nl_panels_avx512);
+CK_MULTIPLY(ck_multiply_mxfp4_panels_avx512);
+CK_MULTIPLY(ck_multiply_q2k_panels_avx512);
+CK_MULTIPLY(ck_multiply_q3k_panels_avx512);
 CK_MULTIPLY(ck_multiply_q4k_panels_avx512);
 CK_MULTIPLY(ck_multiply_q5k_panels_avx512);
 CK_MULTIPLY(ck_multiply_q6k_panels_avx512);
+CK_MULTIPLY(ck_multiply_iq4_xs_panels_avx512);
 
 CK_MULTIPLY(ck_multiply_q4_0_avx2);
 CK_MULTIPLY(ck_multiply_q4_1_avx2);
