@@ -75,7 +75,7 @@ import Testing
       Rule("\"sequences\": 8", "\"sequences\": 0", 4, 33, "from 1 to 1024"),
       Rule("\"sequences\": 8", "\"sequences\": 1025", 4, 33, "from 1 to 1024"),
       Rule("\"sequences\": 8", "\"sequences\": true", 4, 33, "not true or false"),
-      Rule("\"f32\"", "\"q4_0\"", 4, 42, "\"kv\" is \"q4_0\"; it must be \"f16\", \"f32\" or \"q8_0\""),
+      Rule("\"f32\"", "\"q4_0\"", 4, 42, "\"kv\" is \"q4_0\"; it must be \"f16\" or \"f32\" or \"q8_0\""),
       Rule("\"compact\"", "\"sum\"", 4, 60, "it must be \"exact\" or \"compact\""),
       Rule("\"compact\"", "[]", 4, 60, "must be a string, not a list"),
       Rule("\"models/tales.gguf\"", "\"\"", 3, 12, "path of a GGUF file"),

@@ -47,7 +47,7 @@ extension CommandLineTests {
         Case(["generate", "x", "--threads", "0"], 64, "--threads"),
         Case(["generate", "x", "--prefill-chunk", "0"], 64, "--prefill-chunk"),
         Case(["generate", "x", "--context", "5000"], 64, "1024"),
-        Case(["generate", "x", "--kv", "q8_0"], 64, "'f16' and 'f32'"),
+        Case(["generate", "x", "--kv", "q4_0"], 64, "'f16', 'f32'"),
         Case(["generate", "x", "--kernels", "neon"], 64, "neon"),
         Case(["generate", "x", "--coordinator", "127.0.0.1:1", "--model", "m.gguf"], 64, "--model"),
         Case(["generate", "x", "--coordinator", "127.0.0.1:1", "--threads", "2"], 64, "--threads"),

@@ -20,6 +20,7 @@ import Tensors
         .q6_K: ck_multiply_q6k_avx2,
         .iq4_xs: ck_multiply_iq4_xs_avx2,
       ],
+      panelMultiplies: panels256,
       quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
 
@@ -42,6 +43,7 @@ import Tensors
         .q6_K: ck_multiply_q6k_avxvnni,
         .iq4_xs: ck_multiply_iq4_xs_avxvnni,
       ],
+      panelMultiplies: panels256,
       quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
 
@@ -61,6 +63,7 @@ import Tensors
         .q6_K: ck_multiply_q6k_vnni256,
         .iq4_xs: ck_multiply_iq4_xs_vnni256,
       ],
+      panelMultiplies: panels256,
       quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
 
@@ -81,11 +84,7 @@ import Tensors
         .q6_K: ck_multiply_q6k_avx512,
         .iq4_xs: ck_multiply_iq4_xs_avx512,
       ],
-      panelMultiplies: [
-        .q4_K: ck_multiply_q4k_panels_avx512,
-        .q5_K: ck_multiply_q5k_panels_avx512,
-        .q6_K: ck_multiply_q6k_panels_avx512,
-      ],
+      panelMultiplies: panels512,
       quantizes: [.int8x32: ck_quantize_int8x32_avx512, .int8x256: ck_quantize_int8x256_avx512],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
   }

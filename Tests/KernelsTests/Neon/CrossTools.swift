@@ -70,7 +70,8 @@ enum CrossTools {
     let problems = Pipe()
     process.standardError = problems
     try process.run()
-    let said = String(decoding: problems.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    // A signal may interrupt the reading; the program's end is what counts then.
+    let said = String(decoding: (try? problems.fileHandleForReading.readToEnd()) ?? Data(), as: UTF8.self)
     process.waitUntilExit()
     guard process.terminationReason == .exit, process.terminationStatus == 0 else {
       throw Failure(description: "\(program) ended with \(process.terminationStatus): \(said.prefix(2000))")
