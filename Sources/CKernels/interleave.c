@@ -29,3 +29,18 @@ void ck_interleave(const void *rows, size_t row_bytes, size_t block_bytes, void 
 void ck_separate(const void *panel, size_t row_bytes, size_t block_bytes, void *rows) {
   exchange_rows(rows, row_bytes, block_bytes, (uint8_t *)panel, false);
 }
+
+void ck_separate_row(const void *panel, size_t row_bytes, size_t block_bytes, size_t row, void *target) {
+  const size_t lead = LEAD_OF(block_bytes), units = UNITS_OF(block_bytes), trail = block_bytes - lead - 4 * units;
+  const uint8_t *block = panel;
+  uint8_t *output = target;
+  for (size_t b = 0; b < row_bytes / block_bytes; b++, output += block_bytes) {
+    for (size_t u = 0; u < units; u++)
+      memcpy(output + lead + 4 * u, block + 4 * (u * PANEL_WEIGHT_ROWS + row), 4);
+    block += 4 * units * PANEL_WEIGHT_ROWS;
+    memcpy(output, block + row * lead, lead);
+    block += lead * PANEL_WEIGHT_ROWS;
+    memcpy(output + lead + 4 * units, block + row * trail, trail);
+    block += trail * PANEL_WEIGHT_ROWS;
+  }
+}

@@ -213,7 +213,8 @@ INLINE void multiply_laid(const laid_type *type, const product *p) {
     case 1: multiply_directly(type, p, panel, first, 1); break;
     case 2: multiply_directly(type, p, panel, first, 2); break;
     case 3: multiply_directly(type, p, panel, first, 3); break;
-    default: multiply_directly(type, p, panel, first, 4);
+    case 4: multiply_directly(type, p, panel, first, 4); break;
+    default: break;
     }
   }
 }

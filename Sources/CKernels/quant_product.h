@@ -6,6 +6,7 @@
 ///   floats of the tile are in the lanes of one vector.
 /// - PANELS, for many: a block of each of 8 or 16 rows is laid side by side, 4 codes of one row in each 32-bit lane, so
 ///   that sums, scales and floats stay in the lanes of their rows, for all activation rows.
+/// Weights that lie side by side in memory already have products of their own: quant_panels.h.
 #ifndef QUANT_PRODUCT_H
 #define QUANT_PRODUCT_H
 

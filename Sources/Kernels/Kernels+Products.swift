@@ -112,7 +112,7 @@ extension Kernels {
     guard weights.layout == .rows else {
       return withUnsafeTemporaryAllocation(byteCount: weights.rowBytes, alignment: 64) { buffer in
         guard let source = buffer.baseAddress else { return }
-        weights.copyRows(row * weights.rowBytes..<(row + 1) * weights.rowBytes, to: source)
+        weights.copyRow(row, to: source)
         dequantize(weights, source, output)
       }
     }

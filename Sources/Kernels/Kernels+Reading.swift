@@ -11,7 +11,7 @@ extension Kernels {
     precondition(byteCount % Self.readUnit == 0, "\(byteCount) bytes are no multiple of \(Self.readUnit)")
     return switch instructionSet {
     #if arch(x86_64)
-      case .avx2: ck_sum_words_avx2(base, byteCount)
+      case .avx2, .avxvnni: ck_sum_words_avx2(base, byteCount)
       case .avx512: ck_sum_words_avx512(base, byteCount)
     #endif
     default: ck_sum_words(base, byteCount)

@@ -20,9 +20,11 @@ public enum WeightLayout: Sendable, Hashable {
     precondition(rows % panelRows == 0, "\(rows) rows are no whole panels")
     let panelBytes = panelRows * rowBytes
     let copy = AlignedBuffer(byteCount: panelBytes)
-    for start in stride(from: 0, to: rows * rowBytes, by: panelBytes) {
-      copy.base.copyMemory(from: bytes + start, byteCount: panelBytes)
-      ck_interleave(copy.base, rowBytes, type.blockBytes, bytes + start)
+    withExtendedLifetime(copy) {
+      for start in stride(from: 0, to: rows * rowBytes, by: panelBytes) {
+        copy.base.copyMemory(from: bytes + start, byteCount: panelBytes)
+        ck_interleave(copy.base, rowBytes, type.blockBytes, bytes + start)
+      }
     }
   }
 }
@@ -47,13 +49,21 @@ extension WeightMatrix {
     }
     let panelBytes = WeightLayout.panelRows * rowBytes
     let panel = AlignedBuffer(byteCount: panelBytes)
-    var start = range.lowerBound / panelBytes * panelBytes
-    while start < range.upperBound {
-      let wanted = range.clamped(to: start..<start + panelBytes)
-      ck_separate(bytes + start, rowBytes, type.blockBytes, panel.base)
-      (target + (wanted.lowerBound - range.lowerBound)).copyMemory(
-        from: panel.base + (wanted.lowerBound - start), byteCount: wanted.count)
-      start += panelBytes
+    withExtendedLifetime(panel) {
+      var start = range.lowerBound / panelBytes * panelBytes
+      while start < range.upperBound {
+        let wanted = range.clamped(to: start..<start + panelBytes)
+        ck_separate(bytes + start, rowBytes, type.blockBytes, panel.base)
+        (target + (wanted.lowerBound - range.lowerBound)).copyMemory(
+          from: panel.base + (wanted.lowerBound - start), byteCount: wanted.count)
+        start += panelBytes
+      }
     }
+  }
+
+  /// Copies one row of a matrix in panels.
+  func copyRow(_ row: Int, to target: UnsafeMutableRawPointer) {
+    let panel = bytes + row / WeightLayout.panelRows * WeightLayout.panelRows * rowBytes
+    ck_separate_row(panel, rowBytes, type.blockBytes, row % WeightLayout.panelRows, target)
   }
 }

@@ -4,7 +4,7 @@ public import Tensors
 ///
 /// Does not own its memory: whoever makes one keeps the bytes alive and unchanged while it is in use.
 public struct WeightMatrix: @unchecked Sendable {
-  // SAFETY: the bytes are only read, and not written any more once the matrix exists.
+  // SAFETY: the bytes are only read; `interleaved(in:)` alone writes them, and wants them for itself.
   public let bytes: UnsafeRawPointer
   public let type: QuantType
   /// Output elements of a product.

@@ -55,9 +55,10 @@ public final class TCPDataPlane: DataPlane {
 
   public var waker: any Waker { inbox }
 
-  /// - Parameter spin: how long `wait` looks again and again before it sleeps. It gives that up, but for a trial now
-  ///   and then, where it does not pay: on a busy machine it keeps the peer from its core.
-  public convenience init(spin: Duration = .microseconds(10)) {
+  /// - Parameter spin: how long `wait` looks again and again before it sleeps, as going to sleep and being woken takes
+  ///   longer than many an answer; other programs may have the core meanwhile. It gives that up, but for a trial now and
+  ///   then, where it does not pay.
+  public convenience init(spin: Duration = .milliseconds(1)) {
     self.init(spin: spin) { address in
       do throws(TransportError) { return .success(try SocketAddress.resolve(address)) } catch { return .failure(error) }
     }
@@ -138,6 +139,7 @@ public final class TCPDataPlane: DataPlane {
         spinCredit = min(spinCredit + 1, 8)
         return true
       }
+      sched_yield()
     } while ContinuousClock.now < end && !Deadline.hasPassed(deadline)
     spinCredit = max(spinCredit - 1, 0)
     return false

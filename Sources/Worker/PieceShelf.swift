@@ -30,7 +30,10 @@ public final class PieceShelf: Sendable {
     guard let held = pieces.withLock({ $0[digest] }) else { return false }
     let layout = held.piece.layout
     guard offset >= 0, target.count <= layout.byteCount, offset <= layout.byteCount - target.count else { return false }
-    if let base = target.baseAddress { held.piece.copyBytes(offset..<offset + target.count, to: base) }
+    // The memory is given back with the piece, which may leave the shelf meanwhile.
+    withExtendedLifetime(held) {
+      if let base = target.baseAddress { held.piece.copyBytes(offset..<offset + target.count, to: base) }
+    }
     return true
   }
 }

@@ -66,7 +66,7 @@ import Testing
     let weights = Weights(choice.type, .sane, rows: 48, columns: columns)
     let activations = ActivationRows(
       form, rows: (0..<37).map { ActivationSample.normal.floats(columns, seed: UInt64($0)) })
-    for count in [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 37] {
+    for count in [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 37] {
       for range in [0..<48, 16..<32, 3..<45, 17..<18, 15..<17, 32..<32] {
         let expected = products(scalarKernels, weights.rows, range, activations, count)
         #expect(products(choice.kernels, weights.panels, range, activations, count) == expected, "\(count), \(range)")

@@ -163,11 +163,12 @@ def two_workers(bench):
 
 def long_contexts(bench):
     section = Section(
-        "Long contexts", "A prompt of 8,000 tokens, then decode behind it; the same for keys and values as Q8_0.")
+        "Long contexts", "Prefill of a long prompt, then decode behind it; also with keys and values as Q8_0. The latent model "
+        "has the shapes of DeepSeek-V3, 3 layers with 64 experts.", rounds=min(2, bench.rounds))
     for what, model in (("grouped-query", bench.qwen()), ("latent", bench.deepseek())):
-        # Attention over thousands of positions takes minutes where it is latent: fewer of them, and fewer rounds.
-        length, bench_rounds = (8000, bench.rounds) if what == "grouped-query" else (2000, bench.rounds)
-        bench.rounds = min(3, bench_rounds)
+        # Each round takes minutes: fewer of them.
+        length, all_rounds = 8000 if what == "grouped-query" else 2000, bench.rounds
+        bench.rounds = section.rounds
         shoal, small = peers.Shoal(bench.shoal), peers.Shoal(bench.shoal, extra=["--kv", "q8_0"])
         options = dict(extra=["--context", "8192"])
         ours, ours_small, theirs, behind = bench.interleave(
@@ -175,7 +176,7 @@ def long_contexts(bench):
             lambda: small.measure(model, (length,), 32, **options),
             lambda: bench.native.measure(model, (length,), 0),
             lambda: bench.native.measure(model, (), 32, depth=length))
-        bench.rounds = bench_rounds
+        bench.rounds = all_rounds
         for kv, figures in (("f16", ours), ("q8_0", ours_small)):
             section.rows.append(Row(
                 f"{what}, {kv}, prefill of {length}", figures[f"pp{length}"], "llama.cpp, f16", theirs[f"pp{length}"]))

@@ -1,4 +1,5 @@
 """The programs that are measured: Shoal and llama.cpp, each as a function that runs once and says tokens/s."""
+import hashlib
 import html
 import json
 import os
@@ -51,7 +52,10 @@ def fetch_source(folder):
     link, name = max(links, key=lambda pair: [int(n) for n in re.findall(r"\d+", pair[1])])
     log(f"fetching {name}")
     archive = folder / name
-    urllib.request.urlretrieve(urllib.parse.urljoin(page, html.unescape(link)), archive)
+    address, _, digest = urllib.parse.urljoin(page, html.unescape(link)).partition("#sha256=")
+    urllib.request.urlretrieve(address, archive)
+    if hashlib.sha256(archive.read_bytes()).hexdigest() != digest:
+        raise SystemExit(f"{name} has not the hash that {page} states")
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     archive.unlink()
@@ -79,6 +83,9 @@ class LlamaCpp:
     def __init__(self, name, programs, libraries=None, extra=()):
         self.name, self.programs, self.extra = name, programs, list(extra)
         self.environment = dict(os.environ, LD_LIBRARY_PATH=f"{libraries or programs}:{programs}")
+        loaded = re.search(r"libggml-cpu\S* => (\S+)", run(["ldd", programs / "llama-bench"], env=self.environment))
+        if libraries and (not loaded or Path(loaded[1]).parent != libraries):
+            raise SystemExit(f"llama-bench would not use the kernels in {libraries}")
 
     def measure(self, model, prompts=(), tokens=0, threads=2, depth=0, extra=(), pin=()):
         """Tokens/s by name: `pp256` for a prompt of 256, `tg` for generation."""

@@ -28,9 +28,11 @@ class Section:
     explanation: str
     rows: list = field(default_factory=list)
     notes: list = field(default_factory=list)
+    rounds: int | None = None
 
     def text(self):
-        lines = [f"## {self.title}", "", self.explanation, ""]
+        rounds = f" {self.rounds} rounds." if self.rounds else ""
+        lines = [f"## {self.title}", "", self.explanation + rounds, ""]
         if self.rows:
             lines += ["| what | Shoal, tokens/s | against | tokens/s | ratio | target |", "|---|---|---|---|---|---|"]
             lines += [row.text() for row in self.rows] + [""]
@@ -58,7 +60,7 @@ def write(path, sections, version, revision, rounds):
 
 Written by `cluster/bench/run.py`; how it measures stands in [its README](../cluster/bench/README.md).
 
-Machine: {machine()}. Shoal {revision}, {version}. Figures are medians of {rounds} rounds, with the least and the most in
+Machine: {machine()}. Shoal {revision}, {version}. Figures are medians of {rounds} rounds unless said otherwise, with the least and the most in
 brackets; in a round everything of a row runs once, one after the other, and ratios are those of the same round. The machine
 is shared: single figures move by 20 % and more, ratios less.
 """

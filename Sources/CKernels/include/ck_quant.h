@@ -38,6 +38,8 @@ typedef bool (*ck_complete)(size_t elements, void *row);
 void ck_interleave(const void *rows, size_t row_bytes, size_t block_bytes, void *panel);
 /// Undoes `ck_interleave`.
 void ck_separate(const void *panel, size_t row_bytes, size_t block_bytes, void *rows);
+/// Copies one row, 0 to 15, out of a panel.
+void ck_separate_row(const void *panel, size_t row_bytes, size_t block_bytes, size_t row, void *target);
 
 #if defined(__x86_64__)
 

@@ -3,7 +3,7 @@ import Tensors
 
 #if arch(x86_64)
   extension QuantizedKernels {
-    /// Products with weights in panels, for AVX2 and what goes beyond it but AVX-512.
+    /// Products with weights in panels, for AVX2.
     static let panels256: [QuantType: Multiply] = [
       .q4_0: ck_multiply_q4_0_panels_avx2,
       .q4_1: ck_multiply_q4_1_panels_avx2,
@@ -19,6 +19,10 @@ import Tensors
       .q6_K: ck_multiply_q6k_panels_avx2,
       .iq4_xs: ck_multiply_iq4_xs_panels_avx2,
     ]
+
+    /// Those of them that are faster than rows with the VNNI of 256 bits: not those with signed codes, for which AVX2 has
+    /// no instruction. The others are held up by memory, or no slower.
+    static let unsignedPanels256 = panels256.filter { ![.q8_0, .iq4_nl, .iq4_xs].contains($0.key) }
 
     /// The same for AVX-512 with VNNI.
     static let panels512: [QuantType: Multiply] = [

@@ -43,7 +43,7 @@ import Tensors
         .q6_K: ck_multiply_q6k_avxvnni,
         .iq4_xs: ck_multiply_iq4_xs_avxvnni,
       ],
-      panelMultiplies: panels256,
+      panelMultiplies: unsignedPanels256,
       quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
 
@@ -63,7 +63,7 @@ import Tensors
         .q6_K: ck_multiply_q6k_vnni256,
         .iq4_xs: ck_multiply_iq4_xs_vnni256,
       ],
-      panelMultiplies: panels256,
+      panelMultiplies: unsignedPanels256,
       quantizes: [.int8x32: ck_quantize_int8x32_avx2, .int8x256: ck_quantize_int8x256_avx2],
       completes: [.int8x32: ck_complete_int8x32_avx2, .int8x256: ck_complete_int8x256_avx2])
 

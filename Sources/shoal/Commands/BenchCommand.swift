@@ -69,7 +69,7 @@ struct BenchCommand: ParsableCommand {
 
   /// Compute threads that the run has on this machine.
   private func localThreads(_ plan: ClusterPlan) -> Int {
-    guard let topology = plan.topology else { return cluster.threads ?? ClusterStarter.coreCount }
+    guard let topology = plan.topology else { return cluster.threads ?? MachineCores.count }
     return topology.nodes.filter { $0.address == .local }
       .reduce(0) { $0 + TopologyNodes.threads(of: $1, topology, cluster) }
   }
@@ -82,7 +82,7 @@ struct BenchCommand: ParsableCommand {
   private func bandwidth(_ threads: Int) -> Double? {
     guard threads > 0 else { return nil }
     do {
-      return try ReadBandwidth.measure(threads: min(threads, max(ClusterStarter.coreCount, 1)))
+      return try ReadBandwidth.measure(threads: min(threads, MachineCores.count))
     } catch {
       Console.error("shoal: the read bandwidth could not be measured: \(error)")
       return nil

@@ -23,7 +23,7 @@ struct WorkerCommand: ParsableCommand {
   var listen = "127.0.0.1:7070"
   @Option(help: "The name this worker goes by until a coordinator names it.")
   var name: String?
-  @Option(help: "Compute threads (default: all cores).")
+  @Option(help: "Compute threads (default: one for each physical performance core).")
   var threads: Int?
   @Option(help: "Most memory for weights, KV cache and scratch, such as 8GB.")
   var memory: String?
@@ -54,7 +54,7 @@ struct WorkerCommand: ParsableCommand {
       let weights = WeightConnection()
       let configuration = WorkerConfiguration(
         name: NodeID(name ?? "worker"), kernels: try kernels.select(),
-        threads: threads ?? ClusterStarter.coreCount, memoryLimit: memory.flatMap(ByteCountText.parse),
+        threads: threads ?? MachineCores.count, memoryLimit: memory.flatMap(ByteCountText.parse),
         machineMemory: Int(sysconf(Int32(_SC_PHYS_PAGES))) * Int(sysconf(Int32(_SC_PAGESIZE))),
         store: StoreOpener.open(store, budget: storeBudget.flatMap(ByteCountText.parse)), modelFolders: models,
         weights: weights, software: Shoal.release)

@@ -29,14 +29,11 @@ enum ClusterStarter {
   {
     let kernels = options.kernels ?? .auto
     guard let topology = plan.topology else {
-      return try InProcessCluster.start(plan, kernels: kernels, threads: options.threads ?? coreCount)
+      return try InProcessCluster.start(plan, kernels: kernels, threads: options.threads ?? MachineCores.count)
     }
     let file = readsInPlace ? try options.modelPath() : nil
     return try TopologyCluster.start(plan, topology, options, modelFile: file) {
       StatusPrinter.print($0, isShown: true)
     }
   }
-
-  /// Cores this process may use.
-  static var coreCount: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
 }

@@ -48,7 +48,7 @@ struct TopologyNodes {
 
   /// Compute threads of a local node.
   static func threads(of node: TopologyNode, _ topology: Topology, _ options: ClusterOptions) -> Int {
-    node.threads?.value ?? options.threads ?? topology.threadCount(of: node, cores: ClusterStarter.coreCount)
+    node.threads?.value ?? options.threads ?? topology.threadCount(of: node, cores: MachineCores.count)
   }
 
   private static func arguments(
