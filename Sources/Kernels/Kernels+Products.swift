@@ -56,24 +56,22 @@ extension Kernels {
     rows % WeightLayout.panelRows == 0 && quantized.panelMultiplies[type] != nil ? .panels : .rows
   }
 
-  /// The products with panels of an instruction set, by the raw value of the weights' type.
-  static func panelMultiplies(_ quantized: QuantizedKernels) -> [QuantizedKernels.Multiply?] {
-    let largest = QuantType.allCases.map(\.rawValue).max() ?? 0
-    return (0...largest).map { value in QuantType(rawValue: value).flatMap { quantized.panelMultiplies[$0] } }
+  /// The product with rows of a type; nil for a type that is not supported.
+  static func multiply(
+    _ type: QuantType, _ float: FloatKernels, _ quantized: QuantizedKernels
+  ) -> QuantizedKernels.Multiply? {
+    switch type {
+    case .f32: float.multiplyF32
+    case .f16: float.multiplyF16
+    case .bf16: float.multiplyBF16
+    default: quantized.multiply(type)
+    }
   }
 
-  /// The products of an instruction set, by the raw value of the weights' type.
-  static func multiplies(_ float: FloatKernels, _ quantized: QuantizedKernels) -> [QuantizedKernels.Multiply?] {
+  /// Products by the raw value of the weights' type.
+  static func table(_ product: (QuantType) -> QuantizedKernels.Multiply?) -> [QuantizedKernels.Multiply?] {
     let largest = QuantType.allCases.map(\.rawValue).max() ?? 0
-    return (0...largest).map { value in
-      switch QuantType(rawValue: value) {
-      case .f32: float.multiplyF32
-      case .f16: float.multiplyF16
-      case .bf16: float.multiplyBF16
-      case let type?: quantized.multiply(type)
-      case nil: nil
-      }
-    }
+    return (0...largest).map { QuantType(rawValue: $0).flatMap(product) }
   }
 
   private static func refuse(_ type: QuantType) -> Never {

@@ -57,7 +57,7 @@ public struct Kernels: Sendable {
     default: return nil
     }
     self.instructionSet = instructionSet
-    multiplies = Self.multiplies(float, quantized)
-    panelMultiplies = Self.panelMultiplies(quantized)
+    multiplies = Self.table { [float, quantized] in Self.multiply($0, float, quantized) }
+    panelMultiplies = Self.table { [quantized] in quantized.panelMultiplies[$0] }
   }
 }

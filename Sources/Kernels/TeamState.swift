@@ -126,19 +126,13 @@ final class TeamState: @unchecked Sendable {
   /// threads. That is why everybody begins in a place of their own and takes half of what is left there at a time.
   private func work(member: Int) -> Int {
     var done = 0
-    while let pieces = take(from: member, atFront: true) {
-      runPieces(pieces, member: member)
-      done += pieces.count
-    }
-    var victim = member
-    while true {
-      victim = victim + 1 == members ? 0 : victim + 1
-      guard victim != member else { return done }
-      while let pieces = take(from: victim, atFront: false) {
+    for offset in 0..<members {
+      while let pieces = take(from: (member + offset) % members, atFront: offset == 0) {
         runPieces(pieces, member: member)
         done += pieces.count
       }
     }
+    return done
   }
 
   /// Takes some of what is left of a member's share; nil when nothing is.

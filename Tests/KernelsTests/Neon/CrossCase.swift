@@ -56,8 +56,7 @@ struct CrossCase {
     switch operation {
     case .multiply:
       let type = QuantType(rawValue: UInt32(p[0]))
-      let all = Kernels.multiplies(kernels, .scalar)
-      guard let type, let multiply = all[Int(type.rawValue)] else { return false }
+      guard let type, let multiply = Kernels.multiply(type, kernels, .scalar) else { return false }
       multiply(memory[0], p[1], p[2], memory[1], p[3], p[4], p[5], floats(2), p[6])
     case .quantize: return QuantizedKernels.scalar.quantize(form)?(floats(0), p[1], memory[1]) ?? false
     case .complete: return QuantizedKernels.scalar.complete(form)?(p[1], memory[0]) ?? false
