@@ -11,14 +11,17 @@ INLINE void exchange(uint8_t *rows, size_t row_bytes, uint8_t *panel, size_t siz
 }
 
 INLINE void exchange_rows(uint8_t *rows, size_t row_bytes, size_t block_bytes, uint8_t *panel, bool interleaves) {
-  const size_t lead = LEAD_OF(block_bytes), units = UNITS_OF(block_bytes), trail = block_bytes - lead - 4 * units;
+  const size_t lead = LEAD_OF(block_bytes), units = UNITS_OF(block_bytes), trail = TRAIL_OF(block_bytes);
   for (size_t b = 0; b < row_bytes / block_bytes; b++, rows += block_bytes) {
-    for (size_t u = 0; u < units; u++, panel += 4 * PANEL_WEIGHT_ROWS)
-      exchange(rows + lead + 4 * u, row_bytes, panel, 4, interleaves);
-    exchange(rows, row_bytes, panel, lead, interleaves);
-    panel += lead * PANEL_WEIGHT_ROWS;
     exchange(rows + lead + 4 * units, row_bytes, panel, trail, interleaves);
     panel += trail * PANEL_WEIGHT_ROWS;
+    for (size_t u = 0; u < units; u++) {
+      uint8_t *lanes = panel + 4 * PANEL_WEIGHT_ROWS * place_of_unit(block_bytes, u);
+      exchange(rows + lead + 4 * u, row_bytes, lanes, 4, interleaves);
+    }
+    panel += 4 * units * PANEL_WEIGHT_ROWS;
+    exchange(rows, row_bytes, panel, lead, interleaves);
+    panel += lead * PANEL_WEIGHT_ROWS;
   }
 }
 
@@ -31,16 +34,16 @@ void ck_separate(const void *panel, size_t row_bytes, size_t block_bytes, void *
 }
 
 void ck_separate_row(const void *panel, size_t row_bytes, size_t block_bytes, size_t row, void *target) {
-  const size_t lead = LEAD_OF(block_bytes), units = UNITS_OF(block_bytes), trail = block_bytes - lead - 4 * units;
+  const size_t lead = LEAD_OF(block_bytes), units = UNITS_OF(block_bytes), trail = TRAIL_OF(block_bytes);
   const uint8_t *block = panel;
   uint8_t *output = target;
   for (size_t b = 0; b < row_bytes / block_bytes; b++, output += block_bytes) {
+    memcpy(output + lead + 4 * units, block + row * trail, trail);
+    block += trail * PANEL_WEIGHT_ROWS;
     for (size_t u = 0; u < units; u++)
-      memcpy(output + lead + 4 * u, block + 4 * (u * PANEL_WEIGHT_ROWS + row), 4);
+      memcpy(output + lead + 4 * u, block + 4 * (place_of_unit(block_bytes, u) * PANEL_WEIGHT_ROWS + row), 4);
     block += 4 * units * PANEL_WEIGHT_ROWS;
     memcpy(output, block + row * lead, lead);
     block += lead * PANEL_WEIGHT_ROWS;
-    memcpy(output + lead + 4 * units, block + row * trail, trail);
-    block += trail * PANEL_WEIGHT_ROWS;
   }
 }

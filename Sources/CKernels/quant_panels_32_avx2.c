@@ -118,7 +118,7 @@ INLINE void multiply_directly(const laid_type *type, const product *p, const uin
   }
   for (size_t b = 0; b < p->elements / 32; b++, panel += bytes) {
     __m256i totals[4][2], dots[4][2];
-    prefetch_panel(panel, bytes, 0, 1);
+    if (NEEDS_ASKING(count)) prefetch_panel(panel, bytes, 0, 1);
     UNROLL for (int i = 0; i < count; i++)
       totals[i][0] = totals[i][1] = multiply_sums(-type->offset, activations[i].sums + 2 * b);
     UNROLL for (int g = 0; g < 8; g++) {

@@ -108,7 +108,7 @@ INLINE void multiply_directly(const laid_type *laid, const product *p, const uin
   for (size_t b = 0; b < p->elements / 32; b++, panel += bytes) {
     __m512 scale, minimum = _mm512_setzero_ps();
     __m512i codes[8], totals[8];
-    prefetch_panel(panel, bytes, 0, 1);
+    if (NEEDS_ASKING(count)) prefetch_panel(panel, bytes, 0, 1);
     laid->factors(panel, &scale, &minimum);
     laid->codes(panel, codes);
     UNROLL for (int i = 0; i < count; i++) totals[i] = multiply_sums(-type->offset, activations[i].sums + 2 * b);

@@ -41,19 +41,21 @@ INLINE __m256i laid_codes_q2k(const uint8_t *block, int half, int step, int k) {
 }
 
 INLINE void laid_factors_q3k(const uint8_t *block, int half, laid_factors *factors) {
-  const __m256i low[2] = {unit(block, 24, half), unit(block, 25, half)}, upper = unit(block, 26, half);
+  const uint8_t *units = units_of_q3k(block);
+  const __m256i low[2] = {unit(units, 0, half), unit(units, 1, half)}, upper = unit(units, 2, half);
   __m256i scales[4];
   UNROLL for (int j = 0; j < 4; j++) {
     const __m256i both = _mm256_or_si256(nibbles_of(low[j % 2], j / 2), bits_of(upper, 2 * j, 4, 0x30));
     scales[j] = _mm256_sub_epi8(both, _mm256_set1_epi8(32));
   }
   sub_scales_of_bytes(scales, factors);
-  factors->scale = halves_behind(block, sizeof(block_q3k), half);
+  factors->scale = load_8_halves((const void *)(block + 16 * half));
 }
 
 INLINE __m256i laid_codes_q3k(const uint8_t *block, int half, int step, int k) {
-  return _mm256_or_si256(bits_of(unit(block, 8 + step, half), 2 * k, 0, 3),
-                         bits_of(unit(block, step % 8, half), 4 * (step / 8) + k, 2, 4));
+  const uint8_t *units = units_of_q3k(block);
+  return _mm256_or_si256(bits_of(unit(units, CODES_OF_Q3K(step), half), 2 * k, 0, 3),
+                         bits_of(unit(units, MASKS_OF_Q3K(step % 8), half), 4 * (step / 8) + k, 2, 4));
 }
 
 // Q4_K and Q5_K
@@ -78,22 +80,23 @@ INLINE __m256i laid_codes_q4k(const uint8_t *block, int half, int step, int k) {
 }
 
 INLINE __m256i laid_codes_q5k(const uint8_t *block, int half, int step, int k) {
-  return _mm256_or_si256(nibbles_of(unit(block, 12 + step, half), k),
-                         bits_of(unit(block, 4 + step % 8, half), 2 * (step / 8) + k, 4, 16));
+  return _mm256_or_si256(nibbles_of(unit(block, CODES_OF_Q5K(step), half), k),
+                         bits_of(unit(block, FIFTHS_OF_Q5K(step % 8), half), 2 * (step / 8) + k, 4, 16));
 }
 
 // Q6_K
 
 INLINE void laid_factors_q6k(const uint8_t *block, int half, laid_factors *factors) {
-  const __m256i scales[4] = {unit(block, 48, half), unit(block, 49, half), unit(block, 50, half),
-                             unit(block, 51, half)};
+  const uint8_t *units = units_of_q6k(block);
+  const __m256i scales[4] = {unit(units, 0, half), unit(units, 1, half), unit(units, 2, half), unit(units, 3, half)};
   sub_scales_of_bytes(scales, factors);
-  factors->scale = halves_behind(block, sizeof(block_q6k), half);
+  factors->scale = load_8_halves((const void *)(block + 16 * half));
 }
 
 INLINE __m256i laid_codes_q6k(const uint8_t *block, int half, int step, int k) {
-  return _mm256_or_si256(nibbles_of(unit(block, 16 * (step / 8) + 8 * (k % 2) + step % 8, half), k / 2),
-                         bits_of(unit(block, 32 + step, half), 2 * k, 4, 0x30));
+  const uint8_t *units = units_of_q6k(block);
+  return _mm256_or_si256(nibbles_of(unit(units, LOWERS_OF_Q6K(step, k % 2), half), k / 2),
+                         bits_of(unit(units, UPPERS_OF_Q6K(step), half), 2 * k, 4, 0x30));
 }
 
 // IQ4_XS: the low nibbles of 16 bytes, then the high ones.

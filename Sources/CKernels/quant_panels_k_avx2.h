@@ -107,7 +107,7 @@ INLINE void add_steps(const laid_type *type, const uint8_t *block, const laid_fa
 INLINE void add_link(const laid_type *type, const uint8_t *block, const laid_factors factors[2], int link,
                      const int8_t *const *activations, int count, __m256i (*totals)[2]) {
   const size_t bytes = PANEL_WEIGHT_ROWS * type->block_bytes;
-  prefetch_panel(block, bytes, (size_t)link, (size_t)(64 / type->fan / type->chain));
+  if (NEEDS_ASKING(count)) prefetch_panel(block, bytes, (size_t)link, (size_t)(64 / type->fan / type->chain));
   UNROLL for (int k = 0; k < type->fan; k++)
     add_steps(type, block, factors, link * type->chain, k, activations, count, totals);
 }

@@ -38,27 +38,29 @@ INLINE void laid_codes_q4k(const uint8_t *block, int part, __m512i codes[16]) {
 INLINE void laid_codes_q5k(const uint8_t *block, int part, __m512i codes[16]) {
   const __m512i bit = _mm512_set1_epi8(16);
   UNROLL for (int g = 0; g < 8; g++) {
-    const __m512i bytes = unit(block, 12 + 8 * part + g);
-    const __m512i five = _mm512_rorv_epi32(unit(block, 4 + g), _mm512_set1_epi32((2 * part + 28) % 32));
+    const __m512i bytes = unit(block, CODES_OF_Q5K(8 * part + g));
+    const __m512i five = _mm512_rorv_epi32(unit(block, FIFTHS_OF_Q5K(g)), _mm512_set1_epi32((2 * part + 28) % 32));
     codes[g] = _mm512_or_si512(nibbles_of(bytes, 0), _mm512_and_si512(five, bit));
     codes[8 + g] = _mm512_or_si512(nibbles_of(bytes, 1), _mm512_and_si512(_mm512_srli_epi32(five, 1), bit));
   }
 }
 
 INLINE void laid_factors_q6k(const uint8_t *block, panel_factors *factors) {
-  const __m512i scales[4] = {unit(block, 48), unit(block, 49), unit(block, 50), unit(block, 51)};
+  const uint8_t *units = units_of_q6k(block);
+  const __m512i scales[4] = {unit(units, 0), unit(units, 1), unit(units, 2), unit(units, 3)};
   sub_scales_of_bytes(scales, factors);
-  factors->scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(block + 64 * 52)));
+  factors->scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)block));
 }
 
 INLINE void laid_codes_q6k(const uint8_t *block, int part, __m512i codes[16]) {
   const __m512i upper_mask = _mm512_set1_epi8(0x30);
   const int half = part / 2, high = part % 2;
+  const uint8_t *units = units_of_q6k(block);
   UNROLL for (int g = 0; g < 8; g++) {
-    const __m512i upper = unit(block, 32 + 8 * half + g);
+    const __m512i upper = unit(units, UPPERS_OF_Q6K(8 * half + g));
     UNROLL for (int j = 0; j < 2; j++) {
       const __m512i bits = _mm512_rorv_epi32(upper, _mm512_set1_epi32((4 * high + 2 * j + 28) % 32));
-      codes[8 * j + g] = _mm512_or_si512(nibbles_of(unit(block, 16 * half + 8 * j + g), high),
+      codes[8 * j + g] = _mm512_or_si512(nibbles_of(unit(units, LOWERS_OF_Q6K(8 * half + g, j)), high),
                                          _mm512_and_si512(bits, upper_mask));
     }
   }
@@ -92,7 +94,8 @@ INLINE void laid_codes_q2k(const uint8_t *block, int part, __m512i codes[16]) {
 }
 
 INLINE void laid_factors_q3k(const uint8_t *block, panel_factors *factors) {
-  const __m512i low[2] = {unit(block, 24), unit(block, 25)}, upper = unit(block, 26);
+  const uint8_t *units = units_of_q3k(block);
+  const __m512i low[2] = {unit(units, 0), unit(units, 1)}, upper = unit(units, 2);
   __m512i scales[4];
   UNROLL for (int j = 0; j < 4; j++) {
     const __m512i bits = _mm512_rorv_epi32(upper, _mm512_set1_epi32((2 * j + 28) % 32));
@@ -100,14 +103,15 @@ INLINE void laid_factors_q3k(const uint8_t *block, panel_factors *factors) {
     scales[j] = _mm512_sub_epi8(scales[j], _mm512_set1_epi8(32));
   }
   sub_scales_of_bytes(scales, factors);
-  factors->scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(block + 64 * 27)));
+  factors->scale = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)block));
 }
 
 INLINE void laid_codes_q3k(const uint8_t *block, int part, __m512i codes[16]) {
+  const uint8_t *units = units_of_q3k(block);
   UNROLL for (int i = 0; i < 16; i++) {
-    const __m512i bytes = unit(block, 8 + 8 * (part / 2) + i % 8);
+    const __m512i bytes = unit(units, CODES_OF_Q3K(8 * (part / 2) + i % 8));
     const __m512i moved = _mm512_srlv_epi32(bytes, _mm512_set1_epi32(4 * (part % 2) + 2 * (i / 8)));
-    const __m512i third = _mm512_rorv_epi32(unit(block, i % 8), _mm512_set1_epi32((2 * part + i / 8 + 30) % 32));
+    const __m512i third = _mm512_rorv_epi32(unit(units, MASKS_OF_Q3K(i % 8)), _mm512_set1_epi32((2 * part + i / 8 + 30) % 32));
     codes[i] = _mm512_or_si512(_mm512_and_si512(moved, _mm512_set1_epi8(3)),
                                _mm512_and_si512(third, _mm512_set1_epi8(4)));
   }
@@ -153,7 +157,7 @@ INLINE void multiply_directly(const laid_type *type, const product *p, const uin
       type->codes(panel, part, codes);
       UNROLL for (int j = 0; j < sub_blocks; j++) {
         __m512i dots[8];
-        prefetch_panel(panel, bytes, (size_t)(part * sub_blocks + j), (size_t)(4 * sub_blocks));
+        if (NEEDS_ASKING(count)) prefetch_panel(panel, bytes, (size_t)(part * sub_blocks + j), (size_t)(4 * sub_blocks));
         UNROLL for (int i = 0; i < count; i++) dots[i] = _mm512_setzero_si512();
         UNROLL for (int g = 0; g < groups; g++) {
           UNROLL for (int i = 0; i < count; i++) {
@@ -185,7 +189,6 @@ INLINE void multiply_unpacked(const laid_type *type, const product *p, const uin
   for (size_t b = 0; b < p->elements / 256; b++, weights += bytes) {
     type->factors(weights, &space.factors);
     UNROLL for (int part = 0; part < 4; part++) {
-      prefetch_panel(weights, bytes, (size_t)part, 4);
       type->codes(weights, part, space.codes + 16 * part);
     }
     size_t a = 0;
