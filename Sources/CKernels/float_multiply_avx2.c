@@ -41,11 +41,15 @@ CK_INLINE_AVX2 void tile(int kind, int rows, int count, const char *weights, siz
     for (int a = 0; a < count; a++) output[(size_t)a * output_stride + (size_t)r] = ck_sum_lanes(sums[r][a]);
 }
 
-/// Two rows of weights with all activation rows, two at a time; a single activation row takes four rows at once.
+/// Two rows of weights with all activation rows, two at a time. A single activation row takes four rows at once, but of
+/// float32 one after the other, which memory gives faster (one core of Zen 4: 31 instead of 24 GB/s).
 CK_INLINE_AVX2 void multiply(int kind, const char *weights, size_t row_bytes, size_t columns,
                              size_t row_count, const char *activations, size_t stride, size_t count,
                              float *output, size_t output_stride) {
   size_t r = 0;
+  if (kind == CK_F32 && count == 1)
+    for (; r < row_count; r++)
+      tile(kind, 1, 1, weights + r * row_bytes, row_bytes, columns, activations, stride, output + r, output_stride);
   if (count == 1)
     for (; r + 4 <= row_count; r += 4)
       tile(kind, 4, 1, weights + r * row_bytes, row_bytes, columns, activations, stride, output + r, output_stride);

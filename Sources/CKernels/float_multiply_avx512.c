@@ -58,10 +58,15 @@ CK_INLINE_AVX512 void strip(int kind, int rows, const char *weights, size_t row_
          output_stride);
 }
 
+/// A single activation row takes rows of float32 one after the other: memory gives them faster than four at once (one
+/// core of Zen 4: 29 instead of 22 GB/s).
 CK_INLINE_AVX512 void multiply(int kind, const char *weights, size_t row_bytes, size_t columns,
                                size_t row_count, const char *activations, size_t stride, size_t count,
                                float *output, size_t output_stride) {
   size_t r = 0;
+  if (kind == CK_F32 && count == 1)
+    for (; r < row_count; r++)
+      tile(kind, 1, 1, weights + r * row_bytes, row_bytes, columns, activations, stride, output + r, output_stride);
   for (; r + ROWS <= row_count; r += ROWS)
     strip(kind, ROWS, weights + r * row_bytes, row_bytes, columns, activations, stride, count, output + r,
           output_stride);
