@@ -158,23 +158,27 @@ final class TeamState: @unchecked Sendable {
     job.body(job.range(of: pieces), member)
   }
 
-  /// Spins for a moment, then sleeps until the condition holds.
+  /// Looks again and again for a moment, then sleeps until the condition holds. After the first microseconds others may
+  /// have the core in between: whoever needs it at that moment may be the one who brings the next work.
   @inline(__always)
   private func wait(_ park: Park, until condition: () -> Bool) {
-    var deadline: UInt64 = 0
+    var start: UInt64 = 0
     while true {
       for _ in 0..<32 {
         if condition() { return }
         ck_spin_hint()
       }
       let now = Self.nanoseconds()
-      if deadline == 0 { deadline = now + Self.spinNanoseconds }
-      if now >= deadline { break }
+      if start == 0 { start = now }
+      if now - start >= Self.lookNanoseconds { break }
+      if now - start >= Self.spinNanoseconds { sched_yield() }
     }
     park.sleep(until: condition)
   }
 
-  private static let spinNanoseconds: UInt64 = 50_000
+  /// Longer than it takes from the end of a step to the beginning of the next.
+  private static let lookNanoseconds: UInt64 = 500_000
+  private static let spinNanoseconds: UInt64 = 10_000
 
   private static func nanoseconds() -> UInt64 {
     var time = timespec()

@@ -8,8 +8,8 @@
 ///
 /// The threads are started once. Whoever calls `parallelFor` is member 0 and works along; each begins with a share of its
 /// own and then takes from others', so that a thread whose core is busy with something else delays nobody: a helper that
-/// wakes late finds no piece left, and nobody has waited for it. Idle helpers spin for some tens of microseconds, then
-/// sleep.
+/// wakes late finds no piece left, and nobody has waited for it. Idle helpers look for work for half a
+/// millisecond, most of that time giving way to others, then sleep.
 ///
 /// Work on one team must come from one thread at a time, and not from inside a body: that is a precondition.
 public final class ThreadTeam: Sendable {
