@@ -26,6 +26,9 @@ public struct WorkTimes: Sendable, Hashable {
   /// No time at all.
   public init() {}
 
+  /// All parts in which something is computed.
+  public var computing: UInt64 { attention &+ router &+ experts &+ output }
+
   /// The time of one part.
   public subscript(part: WorkPart) -> UInt64 {
     get {

@@ -19,14 +19,14 @@ struct BenchMeasurements {
   /// Tokens of the prompt, or those after the first: each takes a decode step.
   private func tokens(_ phase: Phase, _ sample: BenchSample) -> Int {
     switch phase {
-    case .prefill: sample.summary.promptTokens.count
-    case .decode: max(0, sample.summary.tokens.count - 1)
+    case .prefill: sample.summaries.reduce(0) { $0 + $1.promptTokens.count }
+    case .decode: sample.decodedTokens
     }
   }
 
   private func tokens(_ phase: Phase) -> Int { samples.reduce(0) { $0 + tokens(phase, $1) } }
 
-  private var work: [NodeWork] { samples.flatMap(\.summary.work) }
+  private var work: [NodeWork] { samples.flatMap(\.work) }
 
   private func work(_ phase: Phase, _ node: NodeWork) -> WorkTally {
     switch phase {
@@ -41,7 +41,7 @@ struct BenchMeasurements {
     guard let speeds = Spread(timed.map { Double(tokens(phase, $0)) / seconds(phase, $0) }) else { return nil }
     let work = self.work.reduce(WorkTally()) { $0 + self.work(phase, $1) }
     let total = tokens(phase)
-    let isAlone = samples.allSatisfy { $0.summary.work.count == 1 }
+    let isAlone = samples.allSatisfy { $0.work.count == 1 }
     return BenchReport.Phase(
       tokensPerSecond: speeds,
       secondsPerToken: PartTimes(
@@ -60,11 +60,14 @@ struct BenchMeasurements {
         let sum = all.reduce(WorkTally()) { $0 + work(phase, $1) }
         return PartTimes(sum.times, seconds: nil, tokens: total)
       }
+      let computing = all.reduce(0) { $0 + $1.decode.times.computing }
+      let wall = samples.reduce(0) { $0 + $1.decode }
       let peak = all.map(\.peakMemoryBytes).max() ?? 0
       return BenchReport.Node(
         name: name.rawValue, peakMemoryBytes: peak > 0 ? peak : nil,
         prefillSecondsPerToken: times(.prefill) ?? PartTimes(WorkTimes(), seconds: nil, tokens: 1),
-        decodeSecondsPerToken: times(.decode))
+        decodeSecondsPerToken: times(.decode),
+        decodeComputingShare: wall > 0 ? Double(computing) * 1e-9 / wall : nil)
     }
   }
 }

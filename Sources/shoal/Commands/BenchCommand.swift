@@ -19,6 +19,8 @@ struct BenchCommand: ParsableCommand {
   var promptTokens = 256
   @Option(name: [.customShort("n"), .customLong("tokens")], help: "Tokens to generate; 0 measures prefill alone.")
   var tokens = 64
+  @Option(help: "Sequences that are generated side by side, each with a prompt of its own.")
+  var sequences = 1
   @Option(name: [.customShort("r"), .customLong("repetitions")], help: "How often both are measured.")
   var repetitions = 5
   @Flag(help: "A JSON object instead of a table.")
@@ -37,13 +39,14 @@ struct BenchCommand: ParsableCommand {
       throw ValidationError(
         "-n must be 0, for prefill alone, or at least 2: decode is timed from the first token to the last")
     }
+    guard (1...10_000).contains(sequences) else { throw ValidationError("--sequences must be 1 to 10000") }
     guard (1...10_000).contains(repetitions) else { throw ValidationError("-r must be 1 to 10000") }
   }
 
   func run() throws {
     try withExitStatus {
       let plan = try ClusterPlan(cluster)
-      let bench = BenchRun(promptTokens: promptTokens, tokens: tokens, repetitions: repetitions)
+      let bench = BenchRun(promptTokens: promptTokens, tokens: tokens, sequences: sequences, repetitions: repetitions)
       try bench.check(plan)
       let running = try ClusterStarter.start(plan, cluster, readsInPlace: true)
       defer { running.stop() }
@@ -61,8 +64,9 @@ struct BenchCommand: ParsableCommand {
 
   private func settings(_ plan: ClusterPlan, _ threads: Int) throws -> BenchReport.Settings {
     BenchReport.Settings(
-      model: try cluster.modelPath(), promptTokens: promptTokens, tokens: tokens, repetitions: repetitions,
-      threads: threads, kernels: try (cluster.kernels ?? .auto).select().instructionSet.rawValue,
+      model: try cluster.modelPath(), promptTokens: promptTokens, tokens: tokens, sequences: sequences,
+      repetitions: repetitions, threads: threads,
+      kernels: try (cluster.kernels ?? .auto).select().instructionSet.rawValue,
       kv: plan.kvType.name, context: plan.context, prefillChunk: plan.prefillChunk,
       nodes: plan.placement.participants.count, stages: plan.placement.stages.count)
   }

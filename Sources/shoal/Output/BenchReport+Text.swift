@@ -20,6 +20,7 @@ extension BenchReport {
       ("prefill", "\(Self.speed(prefill)), \(settings.promptTokens) tokens"),
     ]
     if let decode { rows.append(("decode", "\(Self.speed(decode)), \(settings.tokens) tokens")) }
+    if settings.sequences > 1 { rows.append(("", "of \(settings.sequences) sequences side by side, in all")) }
     if let readBandwidth {
       let share = readBandwidthShare.map { "; decode reaches \(Self.decimal(100 * $0, 1)) %" } ?? ""
       rows.append(("memory reads", "\(Self.decimal(readBandwidth / 1e9, 1)) GB/s on this machine\(share)"))
@@ -32,9 +33,16 @@ extension BenchReport {
           "\(Self.bytes(phase.wireBytesPerToken)), \(Self.decimal(phase.roundTripsPerToken, 2)) round trips"
         ))
     }
+    if nodes.count > 1 { rows.append(("computing", computingText)) }
     rows.append(("most memory", memoryText))
     let width = rows.map(\.0.count).max() ?? 0
     return rows.map { Self.padded($0, width) + "  " + $1 + "\n" }.joined() + "\n" + times
+  }
+
+  private var computingText: String {
+    nodes.map { node in
+      "\(node.name) " + (node.decodeComputingShare.map { "\(Self.decimal(100 * $0, 0)) %" } ?? "not known")
+    }.joined(separator: ", ") + " of the time of decoding"
   }
 
   private var memoryText: String {

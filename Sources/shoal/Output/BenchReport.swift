@@ -11,6 +11,7 @@ struct BenchReport: Encodable {
     let model: String
     let promptTokens: Int
     let tokens: Int
+    let sequences: Int
     let repetitions: Int
     /// Of this machine, in all its workers.
     let threads: Int
@@ -40,6 +41,8 @@ struct BenchReport: Encodable {
     let peakMemoryBytes: Int?
     let prefillSecondsPerToken: PartTimes
     let decodeSecondsPerToken: PartTimes?
+    /// How much of the time of decoding its engine's thread computes.
+    let decodeComputingShare: Double?
   }
 
   let settings: Settings
@@ -64,7 +67,9 @@ struct BenchReport: Encodable {
     _ settings: Settings, _ samples: [BenchSample], weightBytesPerToken: Int, readBandwidth: Double?, isLocal: Bool,
     peakMemoryBytes: Int
   ) throws {
-    guard !samples.isEmpty, samples.allSatisfy({ $0.summary.tokens.count == max(1, settings.tokens) }) else {
+    guard !samples.isEmpty,
+      samples.allSatisfy({ $0.summaries.allSatisfy { $0.tokens.count == max(1, settings.tokens) } })
+    else {
       throw InputError(
         .software, "a repetition ended before it had all its tokens, so nothing can be said of its speed")
     }
@@ -78,7 +83,8 @@ struct BenchReport: Encodable {
     }
     self.prefill = prefill
     decode = measured.phase(.decode)
-    let speed = isLocal ? decode?.tokensPerSecond.median : nil
+    // Of several sequences, tokens share what is read.
+    let speed = isLocal && settings.sequences == 1 ? decode?.tokensPerSecond.median : nil
     readBandwidthShare = speed.flatMap { speed in
       readBandwidth.map { Double(weightBytesPerToken) * speed / $0 }
     }

@@ -12,15 +12,19 @@ final class JobRunner {
   private let cluster: RunningCluster
   private let requests: [JobRequest]
   private let limit: Int
+  private let inGroups: Bool
   private let mailbox: Mailbox<Item>
   /// When each request was submitted, as far as it was.
   private(set) var submissions: [ContinuousClock.Instant] = []
 
-  /// - Parameter limit: how many jobs may be under way at once.
-  init(_ cluster: RunningCluster, _ requests: [JobRequest], limit: Int = .max) throws {
+  /// - Parameters:
+  ///   - limit: how many jobs may be under way at once.
+  ///   - inGroups: jobs begin in groups of `limit`, the next group once the last one has ended.
+  init(_ cluster: RunningCluster, _ requests: [JobRequest], limit: Int = .max, inGroups: Bool = false) throws {
     self.cluster = cluster
     self.requests = requests
     self.limit = limit
+    self.inGroups = inGroups
     let mailbox = Mailbox<Item>(capacity: Self.eventCount(requests))
     self.mailbox = mailbox
     try SignalWatch.start { mailbox.post(.signal($0)) }
@@ -48,7 +52,7 @@ final class JobRunner {
     var next = 0
     var open = 0
     while next < requests.count || open > 0 {
-      while next < requests.count, open < limit {
+      while next < requests.count, open < limit, !inGroups || open == 0 || !next.isMultiple(of: limit) {
         let index = next
         submissions.append(.now)
         cluster.submitter.submit(requests[index]) { [mailbox] event in

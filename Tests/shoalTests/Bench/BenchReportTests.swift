@@ -23,19 +23,24 @@ import Wire
   }
 
   /// A generation of 11 tokens after a prompt of 20, decoded in that many milliseconds.
-  private func sample(prefill: Int, decode: Int, tokens: Int = 11, nodes: [NodeID] = ["local"]) -> BenchSample {
+  private func sample(
+    prefill: Int, decode: Int, tokens: Int = 11, sequences: Int = 1, nodes: [NodeID] = ["local"]
+  ) -> BenchSample {
     let summary = JobSummary(
       promptTokens: Array(repeating: TokenID(1), count: 20), tokens: Array(repeating: TokenID(2), count: tokens),
       text: "", stopReason: .length, seed: 0,
       timing: .init(), wire: WireUsage(nodes: []),
       nodeCount: nodes.count, stageCount: 1,
       work: nodes.map { work($0, decodeSteps: tokens - 1, promptTokens: 20) })
-    return BenchSample(summary, prefill: .milliseconds(prefill), decode: .milliseconds(decode))
+    return BenchSample(
+      Array(repeating: summary, count: sequences), prefill: .milliseconds(prefill), decode: .milliseconds(decode),
+      decodedTokens: sequences * (tokens - 1))
   }
 
-  private func settings(tokens: Int = 11, nodes: Int = 1) -> BenchReport.Settings {
+  private func settings(tokens: Int = 11, sequences: Int = 1, nodes: Int = 1) -> BenchReport.Settings {
     .init(
-      model: "m.gguf", promptTokens: 20, tokens: tokens, repetitions: 3, threads: 2, kernels: "avx2", kv: "f16",
+      model: "m.gguf", promptTokens: 20, tokens: tokens, sequences: sequences, repetitions: 3, threads: 2,
+      kernels: "avx2", kv: "f16",
       context: 64, prefillChunk: 512, nodes: nodes, stages: 1)
   }
 
@@ -43,7 +48,8 @@ import Wire
     _ samples: [BenchSample], tokens: Int = 11, bandwidth: Double? = 2e9, isLocal: Bool = true
   ) throws -> BenchReport {
     try BenchReport(
-      settings(tokens: tokens, nodes: samples.first?.summary.work.count ?? 1), samples, weightBytesPerToken: 5_000_000,
+      settings(tokens: tokens, sequences: samples.first?.summaries.count ?? 1, nodes: samples.first?.work.count ?? 1),
+      samples, weightBytesPerToken: 5_000_000,
       readBandwidth: bandwidth, isLocal: isLocal, peakMemoryBytes: 7 << 20)
   }
 
@@ -94,6 +100,17 @@ import Wire
     #expect(abs((report.nodes[1].decodeSecondsPerToken?.router ?? 0) - 2e-6) < 1e-12)
     #expect(decode.roundTripsPerToken == 12)
     #expect(report.text.contains("decode reef") && report.text.contains("cove 3"))
+  }
+
+  @Test("sequences side by side: tokens of all, and how much of the time each node computes")
+  func sequences() throws {
+    let report = try report([sample(prefill: 100, decode: 2, sequences: 4, nodes: ["cove", "reef"])])
+    #expect(report.prefill.tokensPerSecond.median == 800)
+    #expect(try abs(#require(report.decode).tokensPerSecond.median - 20_000) < 1e-6)
+    // 10 microseconds in each of 10 steps, of 2 milliseconds.
+    #expect(report.nodes.allSatisfy { abs(($0.decodeComputingShare ?? 0) - 0.05) < 1e-9 })
+    #expect(report.text.contains("of 4 sequences side by side"))
+    #expect(report.text.contains("computing               cove 5 %, reef 5 % of the time of decoding"))
   }
 
   @Test("prefill alone has no decode and no share")
