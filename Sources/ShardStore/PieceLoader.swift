@@ -13,7 +13,7 @@ import Synchronization
 ///
 /// Bytes are read straight into the memory they are for, packed, and hashed on the way; only then its parts move up to
 /// their 64-byte boundaries, from the last to the first. No second copy of a piece exists, and sources need not know of
-/// the memory's layout. Threads may share a loader; they load different pieces then.
+/// the memory's layout. Threads may share a loader; they load different pieces then, and take turns at the network.
 public final class PieceLoader: Sendable {
   private struct State {
     /// Pieces in a row that a source could not give rightly, by the source's place in `sources`.
@@ -29,6 +29,8 @@ public final class PieceLoader: Sendable {
   private let store: ShardStore?
   private let warning: @Sendable (String) -> Void
   private let state = Mutex(State())
+  /// Whoever holds it asks a source across the network: these have a connection each.
+  private let networkTurn = Mutex(())
 
   /// - Parameters:
   ///   - sources: asked in this order: the store first, the network last.
@@ -88,7 +90,7 @@ public final class PieceLoader: Sendable {
     var reasons: [String] = []
     for (index, source) in sources.enumerated() where !isGivenUp(index) {
       do {
-        guard let isRight = try Self.read(entry, from: source, into: buffer) else {
+        guard let isRight = try read(entry, from: source, into: buffer) else {
           reasons.append("\(source.name) does not have it")
           continue
         }
@@ -108,6 +110,13 @@ public final class PieceLoader: Sendable {
     }
     let said = reasons.isEmpty ? "there is no source to ask" : reasons.joined(separator: "; ")
     throw ShardStoreError(.unavailable, "the \(entry.id) of \(entry.byteCount) bytes cannot be had: \(said)")
+  }
+
+  private func read(
+    _ entry: PieceEntry, from source: any PieceSource, into buffer: UnsafeMutableRawBufferPointer
+  ) throws -> Bool? {
+    guard source.origin == .network else { return try Self.read(entry, from: source, into: buffer) }
+    return try networkTurn.withLock { _ in try Self.read(entry, from: source, into: buffer) }
   }
 
   /// Whether the source's bytes have the right hash; nil when it does not have the piece.

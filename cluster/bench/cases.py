@@ -1,6 +1,7 @@
 """What is measured, and what it is held against."""
 import json
 import statistics
+import time
 from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ class Bench:
     folder: Path
     qwen: Callable
     deepseek: Callable
+    kimi: Callable
     demo: Path
 
     def interleave(self, *runs):
@@ -148,9 +150,8 @@ def two_workers(bench):
         "two-workers", model, {"reef": PORTS[0], "cove": PORTS[1]},
         [{"layers": "0-7", "host": "reef", "experts": {"reef": "0-63", "cove": "64-127"}}])
     servers = ",".join(f"127.0.0.1:{port}" for port in PORTS[2:])
-    with ExitStack() as stack:
+    with two_shoals(shoal, model), ExitStack() as stack:
         for core in (0, 1):
-            stack.enter_context(shoal.serve(PORTS[core], core, model.parent))
             stack.enter_context(bench.native.serve(PORTS[2 + core], core))
         two, one, theirs = bench.interleave(
             lambda: shoal.measure(model, (), 96, threads=1, extra=["--topology", topology]),
@@ -161,11 +162,95 @@ def two_workers(bench):
     return section
 
 
+def two_stages(bench):
+    section = Section(
+        "Two stages", "Two workers of one thread, each pinned to a core and host of four layers; four sequences side by side. "
+        "Target: each computes at least 85 % of the time.")
+    shoal, model = peers.Shoal(bench.shoal), bench.qwen()
+    topology = bench.topology(
+        "two-stages", model, {"reef": PORTS[0], "cove": PORTS[1]},
+        [{"layers": "0-3", "host": "reef"}, {"layers": "4-7", "host": "cove"}])
+    with two_shoals(shoal, model):
+        reports = [
+            shoal.measure(model, (), 96, threads=1, extra=["--topology", topology, "--sequences", 4], whole=True)["report"]
+            for _ in range(bench.rounds)]
+    for number, name in enumerate(node["name"] for node in reports[0]["nodes"]):
+        shares = [100 * report["nodes"][number]["decode_computing_share"] for report in reports]
+        section.notes.append(f"{name} computes {statistics.median(shares):.0f} % ({min(shares):.0f}-{max(shares):.0f}) of the time")
+    speeds = [report["decode"]["tokens_per_second"]["median"] for report in reports]
+    section.notes.append(f"{statistics.median(speeds):.1f} tokens/s ({min(speeds):.1f}-{max(speeds):.1f}) of all four")
+    return section
+
+
+def wire_bytes(bench):
+    section = Section(
+        "Bytes and time of a hop", "All experts on another worker than the rest; one round trip a layer, prompt of 8 tokens, "
+        "decode of 65. Bytes are held against the formula of docs/wire.md, of which only the widths of sums depend on the "
+        "numbers. Time: the demo model, on top of the same with all on one worker. Target: 50 us beyond a raw round trip.",
+        rounds=1)
+    shoal, tokens = peers.Shoal(bench.shoal), 65
+    shapes = {"nodes": {"reef": PORTS[0], "cove": PORTS[1]}}
+    for model, layers, hidden, chosen in ((bench.qwen(), 8, 2048, 8), (bench.demo, 6, 256, 2)):
+        apart = bench.topology("apart", model, **shapes, stages=[
+            {"layers": f"0-{layers - 1}", "host": "reef", "experts": {"cove": "0-127" if layers == 8 else "0-15"}}])
+        with two_shoals(shoal, model):
+            report = shoal.measure(
+                model, (), tokens, threads=1, extra=["--topology", apart], whole=True)["report"]["decode"]
+        steps = tokens - 1
+        fixed = layers * ((60 + 4 + 6 * chosen + hidden + hidden // 64) + (56 + 1))
+        widths, rest = divmod(round(report["wire_bytes_per_token"] * steps) - fixed * steps, hidden)
+        section.notes.append(
+            f"{model.name}: {report['wire_bytes_per_token']:.0f} bytes a token in {report['round_trips_per_token']:.0f} round "
+            f"trips: {fixed} and sums of {widths / steps / layers:.2f} bytes an element; {rest} bytes unexplained")
+    together = bench.topology("together", bench.demo, **shapes, stages=[{"layers": "0-5", "host": "reef"}])
+    with two_shoals(shoal, bench.demo):
+        far, near = bench.interleave(*(
+            lambda where=where: shoal.measure(bench.demo, (), 400, threads=1, extra=["--topology", where])
+            for where in (apart, together)))
+    hops = [1e6 * (1 / a - 1 / b) / layers for a, b in zip(far["tg"], near["tg"])]
+    section.notes.append(
+        f"a hop takes {statistics.median(hops):.0f} us ({min(hops):.0f}-{max(hops):.0f}), {bench.rounds} pairs; a raw round trip "
+        f"{peers.round_trip():.0f} us (both sides look without sleeping)")
+    return section
+
+
+def warm_start(bench):
+    section = Section(
+        "Warm start", "From the start of the program to the first token, 3 GB of weights in one local worker whose store has "
+        "them. Target: 5 s, and no weights moved.")
+    model = bench.qwen()
+    topology = bench.folder / "local.json"
+    topology.write_text(json.dumps({
+        "model": str(model), "context": 1024, "nodes": {"reef": {"address": "local"}},
+        "stages": [{"layers": "0-7", "host": "reef"}]}))
+
+    def start():
+        began = time.monotonic()
+        answer = json.loads(peers.run(
+            [bench.shoal, "generate", "--topology", topology, "--max-tokens", 1, "--store", bench.folder / "store", "--json",
+             "hello"]))
+        return time.monotonic() - began, answer["wire"]["weight_bytes"]
+    start()
+    starts = [start() for _ in range(bench.rounds)]
+    times, moved = [t for t, _ in starts], max(b for _, b in starts)
+    section.notes.append(f"{statistics.median(times):.1f} s ({min(times):.1f}-{max(times):.1f}); {moved} bytes moved")
+    return section
+
+
+def two_shoals(shoal, model):
+    """Two workers of one thread, each on a core of its own."""
+    stack = ExitStack()
+    for core in (0, 1):
+        stack.enter_context(shoal.serve(PORTS[core], core, Path(model).parent))
+    return stack
+
+
 def long_contexts(bench):
     section = Section(
-        "Long contexts", "Prefill of a long prompt, then decode behind it; also with keys and values as Q8_0. The latent model "
-        "has the shapes of DeepSeek-V3, 3 layers with 64 experts.", rounds=min(2, bench.rounds))
-    for what, model in (("grouped-query", bench.qwen()), ("latent", bench.deepseek())):
+        "Long contexts", "Prefill of a long prompt, then decode behind it; also with keys and values as Q8_0. The latent models "
+        "have the shapes of DeepSeek-V3 and Kimi K2, 3 layers with 64 experts.", rounds=min(2, bench.rounds))
+    for what, model in (
+            ("grouped-query", bench.qwen()), ("latent, 128 heads", bench.deepseek()), ("latent, 64 heads", bench.kimi())):
         # Each round takes minutes: fewer of them.
         length, all_rounds = 8000 if what == "grouped-query" else 2000, bench.rounds
         bench.rounds = section.rounds
@@ -186,4 +271,4 @@ def long_contexts(bench):
 
 
 ALL = {"decode": qwen, "bandwidth": bandwidth, "avx2": avx2, "demo": demo, "busy": busy, "remote": remote,
-       "workers": two_workers, "contexts": long_contexts}
+       "workers": two_workers, "stages": two_stages, "hop": wire_bytes, "start": warm_start, "contexts": long_contexts}

@@ -59,6 +59,7 @@ def main():
         other=other_peer(arguments.other) if arguments.other else None, rounds=arguments.rounds, folder=folder,
         qwen=lambda: make_model(folder / "qwen3-30b.gguf", "--preset", "qwen3-30b"),
         deepseek=lambda: make_model(folder / "deepseek-v3.gguf", "--preset", "deepseek-v3"),
+        kimi=lambda: make_model(folder / "kimi-k2.gguf", "--preset", "kimi-k2"),
         demo=ROOT / "cluster/models/fairytales-moe-Q4_K_M.gguf")
     sections = []
     for name in arguments.only:

@@ -101,7 +101,7 @@ struct WorkerCommand: ParsableCommand {
     let folders = configuration.modelFolders.map { ModelFolder(directory: $0, warning: warning) }
     let store = configuration.store
     return ShareLoader(
-      arena: arena, kernels: configuration.kernels, store: store,
+      arena: arena, kernels: configuration.kernels, store: store, threads: configuration.threads,
       sources: { request in
         var sources: [any PieceSource] = []
         if let store { sources.append(StoreSource(store)) }

@@ -40,7 +40,8 @@ enum InProcessCluster {
       }
       let arena = WeightArena()
       let loader = ShareLoader(
-        arena: arena, kernels: configuration.kernels, store: nil, sources: { _ in [ModelFileSource(reader)] },
+        arena: arena, kernels: configuration.kernels, store: nil, threads: threads,
+        sources: { _ in [ModelFileSource(reader)] },
         warning: { Console.error("shoal: \($0)") })
       let worker = WorkerShell(
         configuration: configuration, control: control, data: data, loader: loader, arena: arena, mailbox: mailbox,
