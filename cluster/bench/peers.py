@@ -168,6 +168,7 @@ def round_trip(count=20000):
             except BlockingIOError:
                 pass
     if child == 0:
+        ours.close()
         os.sched_setaffinity(0, {1})
         while data := receive(theirs):
             theirs.send(data)
