@@ -4,7 +4,8 @@
 /// first, row after row; then the units, unit u of row r in lane r of a vector, in the order of `place_of_unit`; last
 /// the few bytes before the units. So nothing needs to be summed across lanes, and kernels read a panel as plain vectors
 /// from front to back. The order matters: the core's own prefetching follows it up to the speed of plain reads (one core
-/// of Zen 4: 32 GB/s), but not where a block's end is read first or two of its parts in turn (10 GB/s).
+/// of Zen 4: 32 GB/s), but not where the end of a large block is read first or two of its parts in turn (10 GB/s). Blocks
+/// of a few lines, and Q2_K with its scale in the last of 21, are as fast as they are.
 #ifndef QUANT_PANELS_H
 #define QUANT_PANELS_H
 
@@ -60,7 +61,7 @@ INLINE size_t place_of_unit(size_t block_bytes, size_t number) {
 
 /// With so many activation rows at once, a core takes so long for a block that its own prefetching does not reach far
 /// enough ahead, and asking for weights is up to twice as fast. With fewer it only disturbs (one row: 23 instead of
-/// 32 GB/s).
+/// 32 GB/s), and so it does where AVX-512 takes blocks apart for 32 rows and more.
 #define NEEDS_ASKING(activation_rows) ((activation_rows) > 2)
 
 /// Asks for part `part` of `parts` of `bytes` bytes of weights that will be read some time later. To be called between

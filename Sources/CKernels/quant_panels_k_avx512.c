@@ -111,7 +111,8 @@ INLINE void laid_codes_q3k(const uint8_t *block, int part, __m512i codes[16]) {
   UNROLL for (int i = 0; i < 16; i++) {
     const __m512i bytes = unit(units, CODES_OF_Q3K(8 * (part / 2) + i % 8));
     const __m512i moved = _mm512_srlv_epi32(bytes, _mm512_set1_epi32(4 * (part % 2) + 2 * (i / 8)));
-    const __m512i third = _mm512_rorv_epi32(unit(units, MASKS_OF_Q3K(i % 8)), _mm512_set1_epi32((2 * part + i / 8 + 30) % 32));
+    const __m512i masks = unit(units, MASKS_OF_Q3K(i % 8));
+    const __m512i third = _mm512_rorv_epi32(masks, _mm512_set1_epi32((2 * part + i / 8 + 30) % 32));
     codes[i] = _mm512_or_si512(_mm512_and_si512(moved, _mm512_set1_epi8(3)),
                                _mm512_and_si512(third, _mm512_set1_epi8(4)));
   }
@@ -157,7 +158,8 @@ INLINE void multiply_directly(const laid_type *type, const product *p, const uin
       type->codes(panel, part, codes);
       UNROLL for (int j = 0; j < sub_blocks; j++) {
         __m512i dots[8];
-        if (NEEDS_ASKING(count)) prefetch_panel(panel, bytes, (size_t)(part * sub_blocks + j), (size_t)(4 * sub_blocks));
+        if (NEEDS_ASKING(count))
+          prefetch_panel(panel, bytes, (size_t)(part * sub_blocks + j), (size_t)(4 * sub_blocks));
         UNROLL for (int i = 0; i < count; i++) dots[i] = _mm512_setzero_si512();
         UNROLL for (int g = 0; g < groups; g++) {
           UNROLL for (int i = 0; i < count; i++) {
@@ -188,9 +190,7 @@ INLINE void multiply_unpacked(const laid_type *type, const product *p, const uin
   panel space;
   for (size_t b = 0; b < p->elements / 256; b++, weights += bytes) {
     type->factors(weights, &space.factors);
-    UNROLL for (int part = 0; part < 4; part++) {
-      type->codes(weights, part, space.codes + 16 * part);
-    }
+    UNROLL for (int part = 0; part < 4; part++) type->codes(weights, part, space.codes + 16 * part);
     size_t a = 0;
     for (; a + 8 <= p->activation_rows; a += 8) add_panel(&type->k, p, &space, first, a, 8, b);
     for (; a + 2 <= p->activation_rows; a += 2) add_panel(&type->k, p, &space, first, a, 2, b);

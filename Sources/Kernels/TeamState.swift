@@ -51,15 +51,19 @@ final class TeamState: @unchecked Sendable {
   /// What is left of each member's share: the first piece, and the end in the upper half.
   private let shares: UnsafeMutablePointer<Padded<Atomic<UInt64>>>
   private let members: Int
+  private let lookNanoseconds: UInt64
   private let completed = Padded(Atomic<Int>(0))
   /// Counts published jobs; helpers wait for it to change.
   private let epoch = Padded(Atomic<UInt64>(0))
   private let stopped = Atomic<Bool>(false)
   private let busy = Atomic<Bool>(false)
 
-  /// - Parameter members: how many share a job.
-  init(members: Int) {
+  /// - Parameters:
+  ///   - members: how many share a job.
+  ///   - lookNanoseconds: how long they look before they sleep.
+  init(members: Int, lookNanoseconds: UInt64) {
     self.members = members
+    self.lookNanoseconds = lookNanoseconds
     shares = .allocate(capacity: members)
     for member in 0..<members { (shares + member).initialize(to: Padded(Atomic(0))) }
     job = .allocate(capacity: 1)
@@ -170,14 +174,12 @@ final class TeamState: @unchecked Sendable {
       }
       let now = Self.nanoseconds()
       if start == 0 { start = now }
-      if now - start >= Self.lookNanoseconds { break }
+      if now - start >= lookNanoseconds { break }
       if now - start >= Self.spinNanoseconds { sched_yield() }
     }
     park.sleep(until: condition)
   }
 
-  /// Longer than it takes from the end of a step to the beginning of the next.
-  private static let lookNanoseconds: UInt64 = 500_000
   private static let spinNanoseconds: UInt64 = 10_000
 
   private static func nanoseconds() -> UInt64 {

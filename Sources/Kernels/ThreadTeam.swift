@@ -21,9 +21,13 @@ public final class ThreadTeam: Sendable {
   /// Starts the helpers.
   /// - Parameter threads: members wanted, the caller included, 1 to 1024. When the system refuses some of the threads
   ///   the team is smaller: see `threadCount`.
-  public init(threads: Int) {
+  public convenience init(threads: Int) { self.init(threads: threads, lookNanoseconds: 500_000) }
+
+  /// - Parameter lookNanoseconds: how long members look for work, or for its end, before they sleep. By default longer than
+  ///   it takes in one process from the end of a step to the beginning of the next.
+  init(threads: Int, lookNanoseconds: UInt64) {
     precondition(threads >= 1 && threads <= 1024, "a team of \(threads) threads")
-    let state = TeamState(members: threads)
+    let state = TeamState(members: threads, lookNanoseconds: lookNanoseconds)
     var helpers: [pthread_t] = []
     while helpers.count < threads - 1, let helper = Self.startHelper(member: helpers.count + 1, state) {
       helpers.append(helper)

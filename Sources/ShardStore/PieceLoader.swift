@@ -29,7 +29,7 @@ public final class PieceLoader: Sendable {
   private let store: ShardStore?
   private let warning: @Sendable (String) -> Void
   private let state = Mutex(State())
-  /// Whoever holds it asks a source across the network: these have a connection each.
+  /// Whoever holds it asks a source across the network: one connection is made, or waited for, and not one for each thread.
   private let networkTurn = Mutex(())
 
   /// - Parameters:
@@ -51,10 +51,13 @@ public final class PieceLoader: Sendable {
   ///   - entry: the piece as the coordinator describes it.
   ///   - memory: at least `layout.memoryBytes` bytes; afterwards its parts are at `layout.memoryOffsets`, the bytes
   ///     between them zero. When loading fails it holds nothing of use.
+  ///   - isWanted: asked when this piece's turn at the network has come; where it is not wanted any more, nothing is
+  ///     fetched and loading fails.
   /// - Returns: where the piece came from.
   /// - Throws: `badEntry` when entry and layout differ, `unavailable` when no source could give it, saying why.
   public func load(
-    layout: PieceLayout, entry: PieceEntry, into memory: UnsafeMutableRawBufferPointer
+    layout: PieceLayout, entry: PieceEntry, into memory: UnsafeMutableRawBufferPointer,
+    isWanted: () -> Bool = { true }
   ) throws(ShardStoreError) -> PieceOrigin {
     guard entry.id == layout.id, entry.byteCount == layout.byteCount else {
       throw ShardStoreError(
@@ -63,7 +66,8 @@ public final class PieceLoader: Sendable {
           + "\(entry.id) with \(entry.byteCount) bytes")
     }
     precondition(memory.count >= layout.memoryBytes, "memory too small for its piece")
-    let origin = try fetch(entry, into: UnsafeMutableRawBufferPointer(rebasing: memory[..<entry.byteCount]))
+    let packed = UnsafeMutableRawBufferPointer(rebasing: memory[..<entry.byteCount])
+    let origin = try fetch(entry, into: packed, isWanted)
     if let base = memory.baseAddress { Self.spread(layout, base) }
     return origin
   }
@@ -78,19 +82,21 @@ public final class PieceLoader: Sendable {
     }
     var bytes = [UInt8](repeating: 0, count: entry.byteCount)
     let result = bytes.withUnsafeMutableBytes { buffer -> Result<PieceOrigin, ShardStoreError> in
-      do throws(ShardStoreError) { return .success(try fetch(entry, into: buffer)) } catch { return .failure(error) }
+      do throws(ShardStoreError) { return .success(try fetch(entry, into: buffer) { true }) } catch {
+        return .failure(error)
+      }
     }
     return (bytes, try result.get())
   }
 
   /// Reads the packed piece from the first source that has it, and keeps it if it came over the network.
   private func fetch(
-    _ entry: PieceEntry, into buffer: UnsafeMutableRawBufferPointer
+    _ entry: PieceEntry, into buffer: UnsafeMutableRawBufferPointer, _ isWanted: () -> Bool
   ) throws(ShardStoreError) -> PieceOrigin {
     var reasons: [String] = []
     for (index, source) in sources.enumerated() where !isGivenUp(index) {
       do {
-        guard let isRight = try read(entry, from: source, into: buffer) else {
+        guard let isRight = try read(entry, from: source, into: buffer, isWanted) else {
           reasons.append("\(source.name) does not have it")
           continue
         }
@@ -112,11 +118,13 @@ public final class PieceLoader: Sendable {
     throw ShardStoreError(.unavailable, "the \(entry.id) of \(entry.byteCount) bytes cannot be had: \(said)")
   }
 
+  /// As below, in turn where it is across the network.
   private func read(
-    _ entry: PieceEntry, from source: any PieceSource, into buffer: UnsafeMutableRawBufferPointer
+    _ entry: PieceEntry, from source: any PieceSource, into buffer: UnsafeMutableRawBufferPointer,
+    _ isWanted: () -> Bool
   ) throws -> Bool? {
     guard source.origin == .network else { return try Self.read(entry, from: source, into: buffer) }
-    return try networkTurn.withLock { _ in try Self.read(entry, from: source, into: buffer) }
+    return try networkTurn.withLock { _ in isWanted() ? try Self.read(entry, from: source, into: buffer) : nil }
   }
 
   /// Whether the source's bytes have the right hash; nil when it does not have the piece.

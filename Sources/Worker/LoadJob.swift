@@ -7,7 +7,7 @@ import ShardStore
 import Synchronization
 import Tensors
 
-/// One run of the loader: the pieces of a share, one after the other or in several lanes side by side.
+/// One run of the loader: the pieces of a share, one after the other or several side by side.
 struct LoadJob: Sendable {
   let request: ShareRequest
   let held: [PieceID: HeldPiece]
@@ -15,20 +15,20 @@ struct LoadJob: Sendable {
   let kernels: Kernels
   let store: ShardStore?
   let loader: PieceLoader
-  /// Threads that load side by side: reading, hashing and laying out take a core each.
-  let lanes: Int
+  /// How many load side by side: reading, hashing and laying out keep a core busy.
+  let threads: Int
   let isCurrent: @Sendable () -> Bool
   let post: @Sendable (ShareEvent) -> Void
 
   /// Most progress events of a request; the mailbox they go to is bounded.
   private static let progressEvents = 100
 
-  /// What the lanes share.
+  /// What the threads share.
   private struct State {
     var next = 0
     var pieces: [PieceID: HeldPiece] = [:]
     var progress: ShareProgress
-    /// The first one; the other lanes stop when there is one.
+    /// The first one; the other threads stop when there is one.
     var error: (any Error)?
   }
 
@@ -50,7 +50,7 @@ struct LoadJob: Sendable {
     progress.piecesTotal = request.pieces.count
     progress.bytesTotal = request.pieces.reduce(0) { $0 &+ $1.byteCount }
     let state = Mutex(State(progress: progress))
-    DispatchQueue.concurrentPerform(iterations: max(1, min(lanes, request.pieces.count))) { _ in
+    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, request.pieces.count))) { _ in
       while let entry = take(from: state) { load(entry, spec, state) }
     }
     return try state.withLock { state in
@@ -92,7 +92,8 @@ struct LoadJob: Sendable {
   private func load(_ entry: PieceEntry, _ spec: ModelSpec, _ state: borrowing Mutex<State>) {
     do {
       try checkCurrent()
-      let (piece, origin) = try held(entry, spec) ?? load(entry, spec)
+      let (piece, origin) =
+        try held(entry, spec) ?? load(entry, spec) { isCurrent() && state.withLock { $0.error == nil } }
       state.withLock { state in
         state.pieces[entry.id] = piece
         if origin == .network { state.progress.bytesMoved += entry.byteCount }
@@ -101,7 +102,10 @@ struct LoadJob: Sendable {
         report(state.progress)
       }
     } catch {
-      state.withLock { $0.error = $0.error ?? error }
+      // What fails because it is not wanted any more says so.
+      var reason = error
+      do throws(WorkerError) { try checkCurrent() } catch { reason = error }
+      state.withLock { $0.error = $0.error ?? reason }
     }
   }
 
@@ -112,14 +116,16 @@ struct LoadJob: Sendable {
     return (piece, nil)
   }
 
-  private func load(_ entry: PieceEntry, _ spec: ModelSpec) throws -> (HeldPiece, PieceOrigin?) {
+  private func load(
+    _ entry: PieceEntry, _ spec: ModelSpec, _ isWanted: () -> Bool
+  ) throws -> (HeldPiece, PieceOrigin?) {
     guard let layout = spec.layout(of: entry.id) else {
       throw WorkerError(.badShare, "the model has no \(entry.id)")
     }
     let slot = try arena.allocate(byteCount: layout.memoryBytes)
     do {
       let memory = UnsafeMutableRawBufferPointer(start: slot.base, count: layout.memoryBytes)
-      let origin = try loader.load(layout: layout, entry: entry, into: memory)
+      let origin = try loader.load(layout: layout, entry: entry, into: memory, isWanted: isWanted)
       let piece = LoadedPiece(layout: layout, slot: slot, for: kernels)
       return (HeldPiece(piece: piece, digest: entry.digest, arena: arena), origin)
     } catch {

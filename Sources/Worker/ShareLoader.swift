@@ -31,7 +31,7 @@ public final class ShareLoader: ShareLoading {
   ///   - kernels: what the weights are laid out for.
   ///   - sources: where the pieces of a request may come from, the nearest first.
   ///   - threads: how many load side by side as long as nothing is in memory; later, when steps may be running, one does.
-  ///   - isInline: load within the call, for tests that run everything on one thread.
+  ///   - isInline: load within the call, on its thread alone, for tests that run everything on one thread.
   public init(
     arena: WeightArena, kernels: Kernels, store: ShardStore?, threads: Int = 1, isInline: Bool = false,
     sources: @escaping @Sendable (ShareRequest) -> [any PieceSource],
@@ -56,7 +56,7 @@ public final class ShareLoader: ShareLoading {
       request: request, held: held, arena: arena, kernels: kernels, store: store,
       loader: PieceLoader(
         sources: sources(request), store: store, warning: warning),
-      lanes: held.isEmpty && queue != nil ? threads : 1,
+      threads: held.isEmpty && queue != nil ? threads : 1,
       isCurrent: { [newest] in newest.value == number }, post: post)
     guard let queue else { return job.run() }
     queue.async { job.run() }

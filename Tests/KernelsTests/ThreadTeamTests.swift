@@ -1,6 +1,7 @@
-import Kernels
 import Synchronization
 import Testing
+
+@testable import Kernels
 
 @Suite struct ThreadTeamTests {
   @Test("every index is done exactly once", arguments: [1, 2, 3, 7])
@@ -20,9 +21,9 @@ import Testing
     }
   }
 
-  @Test("what helpers write is there when the loop returns")
-  func visibility() {
-    let team = ThreadTeam(threads: 4)
+  @Test("what helpers write is there when the loop returns, also when all sleep at once", arguments: [0, 1_000_000])
+  func visibility(lookNanoseconds: UInt64) {
+    let team = ThreadTeam(threads: 4, lookNanoseconds: lookNanoseconds)
     var memory = [Int](repeating: 0, count: 512)
     memory.withUnsafeMutableBufferPointer { buffer in
       // SAFETY: each index is written by one member, and read only between loops.
@@ -64,11 +65,11 @@ import Testing
     #expect(met.value == 2)
   }
 
-  @Test("a team can end while its helpers spin, and while they sleep")
-  func ending() {
+  @Test("a team can end while its helpers look for work, and while they sleep", arguments: [0, 1_000_000])
+  func ending(lookNanoseconds: UInt64) {
     for threads in [1, 2, 5] {
       for _ in 0..<20 {
-        let team = ThreadTeam(threads: threads)
+        let team = ThreadTeam(threads: threads, lookNanoseconds: lookNanoseconds)
         let counter = Counter()
         team.parallelFor(count: 10, grain: 1) { range, _ in counter.add(range.count) }
         #expect(counter.value == 10)

@@ -16,12 +16,13 @@ import Transport
 
   init() throws { bench = try WorkerBench() }
 
-  /// Counts how many threads are in it at once.
+  /// Counts how many threads are in it at once; the first ones wait a while for another one.
   private final class CountedSource: PieceSource {
     let source: ModelFileSource
     let origin: PieceOrigin
     let name = "a source that counts"
     private let inside = Mutex((now: 0, most: 0))
+    private let second = Mailbox<Bool>(capacity: 1)
     var most: Int { inside.withLock { $0.most } }
 
     init(_ source: ModelFileSource, _ origin: PieceOrigin) {
@@ -30,8 +31,12 @@ import Transport
     }
 
     func read(_ entry: PieceEntry, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
-      inside.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+      let isSecond = inside.withLock { inside in
+        inside = (inside.now + 1, max(inside.most, inside.now + 1))
+        return inside.most > 1
+      }
       defer { inside.withLock { $0.now -= 1 } }
+      if isSecond { second.post(true) } else { second.wait(until: .now + .milliseconds(20)) }
       return try source.read(entry, into: buffer)
     }
   }
@@ -93,6 +98,17 @@ import Transport
     #expect(share.bytesMoved == bench.manifest.header.byteCount + weights.reduce(0) { $0 + $1.byteCount })
   }
 
+  @Test("where nothing is in memory threads load side by side; later one does")
+  func sideBySide() throws {
+    let source = CountedSource(bench.source, .modelFile)
+    let first = try share(load(weights, threads: 2, from: source))
+    #expect(source.most == 2)
+    let few = first.pieces.filter { $0.key == weights[0].id }
+    let later = CountedSource(bench.source, .modelFile)
+    _ = try share(load(weights, threads: 2, from: later, held: few))
+    #expect(later.most == 1)
+  }
+
   @Test("one bad piece fails the share, and all memory comes back")
   func failure() throws {
     var pieces = weights
@@ -120,10 +136,7 @@ import Transport
   @Test("what is in memory is taken as it is")
   func held() throws {
     let first = try share(load(weights, threads: 2, from: bench.source))
-    let source = CountedSource(bench.source, .modelFile)
-    let again = try share(load(weights, threads: 2, from: source, held: first.pieces))
-    // The header alone is read.
-    #expect(source.most == 1)
+    let again = try share(load(weights, threads: 2, from: bench.source, held: first.pieces))
     #expect(again.pieces.allSatisfy { first.pieces[$0.key] === $0.value })
   }
 }

@@ -141,10 +141,14 @@ class Process:
         deadline = time.monotonic() + 30
         while self.port and time.monotonic() < deadline:
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
+                listens = probe.connect_ex(("127.0.0.1", self.port)) == 0
+            if self.child.poll() is not None:
+                raise SystemExit(f"{self.arguments} has ended ({self.child.returncode}): is port {self.port} taken?")
+            if listens:
+                return self
             time.sleep(0.1)
         if self.port:
+            self.child.kill()
             raise SystemExit(f"{self.arguments} does not listen on port {self.port}")
         return self
 
@@ -168,11 +172,13 @@ def round_trip(count=20000):
             except BlockingIOError:
                 pass
     if child == 0:
-        ours.close()
-        os.sched_setaffinity(0, {1})
-        while data := receive(theirs):
-            theirs.send(data)
-        os._exit(0)
+        try:
+            ours.close()
+            os.sched_setaffinity(0, {1})
+            while data := receive(theirs):
+                theirs.send(data)
+        finally:
+            os._exit(0)
     theirs.close()
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {0})
@@ -180,7 +186,8 @@ def round_trip(count=20000):
     for _ in range(count):
         start = time.perf_counter()
         ours.send(bytes(64))
-        receive(ours)
+        if not receive(ours):
+            raise SystemExit("the round trip's other side has ended")
         times.append(time.perf_counter() - start)
     os.sched_setaffinity(0, before)
     ours.close()

@@ -4,7 +4,7 @@
 Needs a release build of Shoal, cmake, a C++ compiler, taskset, and `pip install gguf numpy` for the models.
 
   cluster/bench/run.py                     # everything; llama.cpp and the models go to ~/.cache/shoal-bench
-  cluster/bench/run.py --only decode demo  # some of it
+  cluster/bench/run.py --only decode demo --output some.md
   cluster/bench/run.py --other 'ik_llama.cpp=/path/to/llama-bench -rtr 1'
 """
 import argparse
@@ -30,8 +30,13 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=9, help="pairs of each case")
     parser.add_argument("--only", nargs="+", choices=list(cases.ALL), default=list(cases.ALL))
     parser.add_argument("--other", help="NAME=PROGRAM ARGUMENTS: another llama-bench, for decode and prefill")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs/benchmarks.md")
-    return parser.parse_args()
+    parser.add_argument("--output", type=Path, help="the page to write; without it, and with all cases, docs/benchmarks.md")
+    arguments = parser.parse_args()
+    if not arguments.output:
+        if arguments.only != list(cases.ALL):
+            parser.error("--only needs an --output: docs/benchmarks.md has all cases")
+        arguments.output = ROOT / "docs/benchmarks.md"
+    return arguments
 
 
 def make_model(path, *options):
@@ -70,7 +75,7 @@ def main():
 
 def revision():
     return subprocess.run(
-        ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+        ["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
 
 
 if __name__ == "__main__":

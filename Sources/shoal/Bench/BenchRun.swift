@@ -17,7 +17,8 @@ struct BenchSample {
   /// How many came meanwhile, of all sequences.
   let decodedTokens: Int
 
-  /// What the nodes did: as the sequence tells that was there longest.
+  /// What the nodes did, as the sequence tells that saw most of it. Of several it is nearly all: readings of the counters
+  /// are taken as sequences begin and end.
   var work: [NodeWork] {
     func time(_ summary: JobSummary) -> UInt64 { summary.work.reduce(0) { $0 + $1.decode.times.computing } }
     return summaries.max { time($0) < time($1) }?.work ?? []
@@ -51,9 +52,9 @@ private struct BenchEar {
     _ summary: JobSummary, of sequences: Int, submitted: ContinuousClock.Instant
   ) -> BenchSample? {
     summaries.append(summary)
-    guard summaries.count == sequences, let start = firstTokens.values.max(), let end = tokens.map(\.time).max() else {
-      return nil
-    }
+    guard summaries.count == sequences else { return nil }
+    defer { self = BenchEar() }
+    guard let start = firstTokens.values.max(), let end = tokens.map(\.time).max() else { return nil }
     return BenchSample(
       summaries, prefill: start - submitted, decode: end - start,
       decodedTokens: tokens.reduce(0) { $0 + ($1.time > start ? $1.count : 0) })
@@ -92,7 +93,6 @@ struct BenchRun {
         let submitted = runner.submissions[index / sequences * sequences]
         guard let sample = ear.ended(summary, of: sequences, submitted: submitted) else { return }
         samples.append(sample)
-        ear = BenchEar()
         Console.progress("measuring", done: samples.count, total: 1 + repetitions)
       default: break
       }

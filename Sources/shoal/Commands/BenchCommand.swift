@@ -11,7 +11,7 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       Generates as 'shoal generate' does: a prompt of drawn tokens, then tokens without sampling, the same every time; \
       once to warm up and then as often as asked for. Prefill is the time from the submission to the first token, decode \
-      that from the first token to the last.
+      that from the first token to the last; of several sequences, the first token of each counts.
       """)
 
   @OptionGroup var cluster: ClusterOptions

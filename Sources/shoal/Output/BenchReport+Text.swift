@@ -41,8 +41,8 @@ extension BenchReport {
 
   private var computingText: String {
     nodes.map { node in
-      "\(node.name) " + (node.decodeComputingShare.map { "\(Self.decimal(100 * $0, 0)) %" } ?? "not known")
-    }.joined(separator: ", ") + " of the time of decoding"
+      "\(node.name) " + (node.computingShare.map { "\(Self.decimal(100 * $0, 0)) %" } ?? "not known")
+    }.joined(separator: ", ") + " of the time"
   }
 
   private var memoryText: String {

@@ -41,8 +41,8 @@ struct BenchReport: Encodable {
     let peakMemoryBytes: Int?
     let prefillSecondsPerToken: PartTimes
     let decodeSecondsPerToken: PartTimes?
-    /// How much of the time of decoding its engine's thread computes.
-    let decodeComputingShare: Double?
+    /// How much of the time its engine's thread computes, from the submission to the last token.
+    let computingShare: Double?
   }
 
   let settings: Settings
@@ -53,7 +53,8 @@ struct BenchReport: Encodable {
   let weightBytesPerToken: Int
   /// Bytes a second that this machine reads from memory with the threads of the run; nil when it has no part in it.
   let readBandwidth: Double?
-  /// How much of that decode reaches; nil when weights lie on other machines too.
+  /// How much of that decode reaches; nil when weights lie on other machines too, or
+  /// sequences side by side share what is read.
   let readBandwidthShare: Double?
   /// Most bytes of memory the coordinator's process has had; with one process that is all there is.
   let peakMemoryBytes: Int

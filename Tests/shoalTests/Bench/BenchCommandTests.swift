@@ -19,6 +19,7 @@ extension CommandLineTests {
       struct Node: Decodable {
         let name: String
         let peakMemoryBytes: Int?
+        let computingShare: Double?
       }
       let prefill: Phase
       let decode: Phase?
@@ -93,6 +94,26 @@ extension CommandLineTests {
       #expect(stored.text.contains(": 0 pieces"), "\(stored.text)")
     }
 
+    @Test("sequences side by side on two nodes: each token counts once, and no node computes more than all the time")
+    func sequences() throws {
+      let topology = try TopologyText(
+        ["reef", "cove"],
+        [
+          .init(layers: "0-2", host: "reef", experts: ["reef": "0-15"]),
+          .init(layers: "3-5", host: "cove", experts: ["cove": "0-15"]),
+        ]
+      ).write("bench-sequences.json")
+      let report = try self.report(["--topology", topology, "-p", "8", "-n", "30", "-r", "2", "--sequences", "3"])
+      let decode = try #require(report.decode)
+      check(report.prefill.tokensPerSecond)
+      check(decode.tokensPerSecond)
+      #expect(decode.roundTripsPerToken == 0)
+      // The residual stream, and a header for up to three rows.
+      #expect(decode.wireBytesPerToken >= 4 * 256 && decode.wireBytesPerToken < 4 * 256 + 200)
+      #expect(report.nodes.allSatisfy { (0.001...1).contains($0.computingShare ?? 0) })
+      #expect(report.readBandwidthShare == nil)
+    }
+
     @Test("prefill alone, for people")
     func prefillAlone() throws {
       let outcome = try RunningShoal.run(
@@ -105,7 +126,9 @@ extension CommandLineTests {
     @Test(
       "what cannot be measured is a usage error",
       arguments: [
-        (["-n", "1"], "at least 2"), (["-n=-4"], "at least 2"), (["-p", "0"], "-p must be"),
+        (["-n", "1"], "at least 2"), (["--sequences", "0"], "must be 1"),
+        (["--sequences", "5"], "the cluster takes 4 at a time"), (["-n=-4"], "at least 2"),
+        (["-p", "0"], "-p must be"),
         (["-p", "9223372036854775807"], "-p must be"), (["-r", "0"], "-r must be"),
         (["-p", "1020", "-n", "5"], "take 1025 positions, but the context is 1024"),
         (["--coordinator", "127.0.0.1:7069"], "brings up itself"),

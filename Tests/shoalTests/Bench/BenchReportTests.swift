@@ -107,10 +107,11 @@ import Wire
     let report = try report([sample(prefill: 100, decode: 2, sequences: 4, nodes: ["cove", "reef"])])
     #expect(report.prefill.tokensPerSecond.median == 800)
     #expect(try abs(#require(report.decode).tokensPerSecond.median - 20_000) < 1e-6)
-    // 10 microseconds in each of 10 steps, of 2 milliseconds.
-    #expect(report.nodes.allSatisfy { abs(($0.decodeComputingShare ?? 0) - 0.05) < 1e-9 })
+    // 10 microseconds in each of 10 steps and for each of 20 tokens of the prompt, in 102 milliseconds.
+    #expect(report.nodes.allSatisfy { abs(($0.computingShare ?? 0) - 0.3 / 102) < 1e-9 })
     #expect(report.text.contains("of 4 sequences side by side"))
-    #expect(report.text.contains("computing               cove 5 %, reef 5 % of the time of decoding"))
+    #expect(report.text.contains("computing               cove 0 %, reef 0 % of the time"))
+    #expect(report.readBandwidthShare == nil)
   }
 
   @Test("prefill alone has no decode and no share")
