@@ -6,8 +6,8 @@ import Tensors
 extension Forward {
   /// The feed-forward block of a layer without routed experts: added to the residual rows.
   func feedDense(_ pass: Pass, _ weights: TrunkWeights, _ matrices: GatedWeights) throws(ModelGraphError) {
-    norm(pass, weights.feedForwardNorm)
-    try feed(pass, matrices)
+    try norm(pass, weights.feedForwardNorm, into: FormSet(matrices.gate).union(FormSet(matrices.up)))
+    try feed(pass, matrices, isPrepared: true)
     kernels.add(workspace.projected, to: pass.hidden, count: pass.rowCount * model.hiddenSize)
   }
 
@@ -19,7 +19,7 @@ extension Forward {
     precondition(pass.awaitsExperts, "the layer's trunk is not done")
     guard case .routed(_, let shared?) = try shard.trunk(pass.layer).feedForward else { return }
     let gates = workspace.routerScores
-    try feed(pass, shared.matrices, also: shared.gate.map { Projection($0, gates) })
+    try feed(pass, shared.matrices, also: shared.gate.map { Projection($0, gates) }, isPrepared: false)
     let width = model.hiddenSize
     if shared.gate != nil {
       for row in 0..<pass.rowCount {
@@ -35,11 +35,15 @@ extension Forward {
   }
 
   /// Down projection of activation(gate, up) of the normed rows, into `projected`.
-  /// - Parameter other: computed along with gate and up.
-  private func feed(_ pass: Pass, _ weights: GatedWeights, also other: Projection? = nil) throws(ModelGraphError) {
+  /// - Parameters:
+  ///   - other: computed along with gate and up.
+  ///   - isPrepared: as in `project`.
+  private func feed(_ pass: Pass, _ weights: GatedWeights, also other: Projection? = nil, isPrepared: Bool)
+    throws(ModelGraphError)
+  {
     let (inner, upward) = (workspace.inner, workspace.upward)
     let projections = [Projection(weights.gate, inner), Projection(weights.up, upward)]
-    try project(pass, other.map { projections + [$0] } ?? projections)
+    try project(pass, other.map { projections + [$0] } ?? projections, isPrepared: isPrepared)
     let width = weights.gate.rows
     team.parallelFor(count: pass.rowCount, grain: 1) { range, _ in
       for row in range {

@@ -11,7 +11,7 @@ extension Forward {
       [
         Projection(weights.query, workspace.queries), Projection(weights.key, workspace.keys),
         Projection(weights.value, workspace.values),
-      ])
+      ], isPrepared: true)
     guard rotateAndStore(pass, weights, kv) else {
       throw ModelGraphError.notFinite("a key or value", layer: pass.layer)
     }

@@ -40,9 +40,9 @@ extension Forward {
   ) throws(ModelGraphError) {
     let keys = Projection(weights.keyValueDown, workspace.keys)
     switch weights.query {
-    case .direct(let matrix): try project(pass, [Projection(matrix, scratch.queryHeads), keys])
+    case .direct(let matrix): try project(pass, [Projection(matrix, scratch.queryHeads), keys], isPrepared: true)
     case .latent(let down, let norm, let up):
-      try project(pass, [Projection(down, scratch.latentQueries), keys])
+      try project(pass, [Projection(down, scratch.latentQueries), keys], isPrepared: true)
       for row in 0..<pass.rowCount {
         let query = scratch.latentQueries + row * down.rows
         kernels.rmsNorm(input: query, weight: norm, epsilon: model.normEpsilon, count: down.rows, output: query)

@@ -16,16 +16,14 @@ extension Forward {
       else { throw ModelGraphError.notFinite("the residual stream", layer: pass.layer) }
       pass.exponents[row] = exponent
     }
-    norm(pass, weights.feedForwardNorm)
-    let routerForm = form(of: router.matrix)
-    try project(pass, [Projection(router.matrix, workspace.routerScores)])
+    let forms = expertForms[pass.layer.rawValue]
+    try norm(
+      pass, weights.feedForwardNorm, into: forms.reduce(FormSet(router.matrix)) { $0.union(FormSet($1)) })
+    try project(pass, [Projection(router.matrix, workspace.routerScores)], isPrepared: true)
     for row in 0..<rows where !choose(row, router) { throw ModelGraphError.notFinite("the router", layer: pass.layer) }
     block.firstChoice[rows] = Int32(rows * model.expertsPerToken)
     var activations = ActivationSet()
-    for form in expertForms[pass.layer.rawValue] {
-      if form != routerForm { try prepareNormed(form, pass) }
-      activations[form] = workspace.activations(form)
-    }
+    for form in forms { activations[form] = workspace.activations(form) }
     return RoutedRows(
       layer: pass.layer, rowCount: rows, exponents: pass.exponents, firstChoice: block.firstChoice,
       experts: block.chosen, weights: block.chosenWeights, activations: activations)

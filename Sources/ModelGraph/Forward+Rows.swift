@@ -5,21 +5,26 @@ import Tensors
 
 /// Steps that the blocks share.
 extension Forward {
-  /// RMS norm of all residual rows into the workspace.
-  func norm(_ pass: Pass, _ weight: UnsafePointer<Float>) {
+  /// RMS norm of all residual rows into the workspace; each row also into the forms wanted, while it is in the cache.
+  func norm(_ pass: Pass, _ weight: UnsafePointer<Float>, into forms: FormSet) throws(ModelGraphError) {
     let width = model.hiddenSize
     let output = workspace.normed
-    team.parallelFor(count: pass.rowCount, grain: 4) { range, _ in
-      for row in range {
-        kernels.rmsNorm(
-          input: pass.residual(row), weight: weight, epsilon: model.normEpsilon, count: width,
-          output: output + row * width)
+    let isFinite = allSatisfy(count: pass.rowCount, grain: 4) { row, _ in
+      let normed = output + row * width
+      kernels.rmsNorm(
+        input: pass.residual(row), weight: weight, epsilon: model.normEpsilon, count: width, output: normed)
+      return ActivationForm.allCases.allSatisfy { form in
+        !forms.contains(FormSet(form))
+          || kernels.prepareActivations(
+            form, input: normed, elements: width,
+            row: workspace.activations(form) + row * form.rowStride(elements: width))
       }
     }
+    guard isFinite else { throw ModelGraphError.notFinite("the normalised hidden state", layer: pass.layer) }
   }
 
-  /// Puts the normed rows into a form.
-  func prepareNormed(_ form: ActivationForm, _ pass: Pass) throws(ModelGraphError) {
+  /// Puts the normed rows into a form once more, after others have used its memory.
+  private func prepareNormed(_ form: ActivationForm, _ pass: Pass) throws(ModelGraphError) {
     let activations = workspace.activations(form)
     guard prepare(form, workspace.normed, width: model.hiddenSize, rows: pass.rowCount, into: activations) else {
       throw ModelGraphError.notFinite("the normalised hidden state", layer: pass.layer)
@@ -38,13 +43,11 @@ extension Forward {
   }
 
   /// Projects all normed rows, one pass of the team over the rows of all matrices.
-  func project(_ pass: Pass, _ projections: [Projection]) throws(ModelGraphError) {
-    var prepared: [ActivationForm] = []
-    for projection in projections {
-      let form = form(of: projection.matrix)
-      guard !prepared.contains(form) else { continue }
-      try prepareNormed(form, pass)
-      prepared.append(form)
+  /// - Parameter isPrepared: the rows are in the matrices' forms as `norm` has left them.
+  func project(_ pass: Pass, _ projections: [Projection], isPrepared: Bool) throws(ModelGraphError) {
+    if !isPrepared {
+      let forms = projections.reduce(FormSet()) { $0.union(FormSet($1.matrix)) }
+      for form in ActivationForm.allCases where forms.contains(FormSet(form)) { try prepareNormed(form, pass) }
     }
     let total = projections.reduce(0) { $0 + $1.matrix.rows }
     team.parallelFor(count: total, grain: grain(total)) { range, _ in

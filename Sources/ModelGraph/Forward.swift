@@ -90,7 +90,7 @@ public final class Forward {
   public func trunk(_ pass: Pass, kv: KVLayout) throws(ModelGraphError) -> RoutedRows? {
     meter.enter(.attention)
     let weights = try shard.trunk(pass.layer)
-    norm(pass, weights.attentionNorm)
+    try norm(pass, weights.attentionNorm, into: weights.attention.inputForms)
     switch weights.attention {
     case .grouped(let attention): try attend(pass, attention, kv)
     case .latent(let attention): try attend(pass, attention, kv)
