@@ -47,12 +47,11 @@ CK_INLINE_AVX2 void multiply(int kind, const char *weights, size_t row_bytes, si
                              size_t row_count, const char *activations, size_t stride, size_t count,
                              float *output, size_t output_stride) {
   size_t r = 0;
-  if (kind == CK_F32 && count == 1)
-    for (; r < row_count; r++)
-      tile(kind, 1, 1, weights + r * row_bytes, row_bytes, columns, activations, stride, output + r, output_stride);
+  const int at_once = kind == CK_F32 ? 1 : 4;
   if (count == 1)
-    for (; r + 4 <= row_count; r += 4)
-      tile(kind, 4, 1, weights + r * row_bytes, row_bytes, columns, activations, stride, output + r, output_stride);
+    for (; r + (size_t)at_once <= row_count; r += (size_t)at_once)
+      tile(kind, at_once, 1, weights + r * row_bytes, row_bytes, columns, activations, stride, output + r,
+           output_stride);
   for (; r + 2 <= row_count; r += 2) {
     const char *rows = weights + r * row_bytes;
     size_t a = 0;
