@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import peers
-from report import Row, Section
+from report import Row, Section, spread
 
 PORTS = (7471, 7472, 7473, 7474)
 
@@ -84,8 +84,7 @@ def bandwidth(bench):
     shares = [report["read_bandwidth_share"] for report in reports]
     rates = [report["read_bandwidth"] / 1e9 for report in reports]
     section.notes.append(
-        f"share {statistics.median(shares):.2f} ({min(shares):.2f}-{max(shares):.2f}); "
-        f"bandwidth {statistics.median(rates):.1f} GB/s ({min(rates):.1f}-{max(rates):.1f}); "
+        f"share {spread(shares, 2)}; bandwidth {spread(rates)} GB/s; "
         f"{reports[0]['weight_bytes_per_token'] / 1e6:.0f} MB of weights a token")
     parts = {
         name: statistics.median(report["decode"]["seconds_per_token"][name] for report in reports)
@@ -136,9 +135,7 @@ def remote(bench):
 
     def behind_tcp():
         # Started anew each time, as the one process is: what memory it gets decides more than the path.
-        with peers.Process(
-                [bench.shoal, "worker", "--listen", f"127.0.0.1:{PORTS[0]}", "--threads", 2, "--models", model.parent],
-                PORTS[0]):
+        with shoal.serve(PORTS[0], model.parent, threads=2):
             return shoal.measure(model, (), 96, extra=["--topology", topology])
     far, near = bench.interleave(behind_tcp, lambda: shoal.measure(model, (), 96))
     section.rows.append(Row("decode", far["tg"], "one process", near["tg"], 0.97))
@@ -181,9 +178,9 @@ def two_stages(bench):
             for _ in range(bench.rounds)]
     for number, name in enumerate(node["name"] for node in reports[0]["nodes"]):
         shares = [100 * report["nodes"][number]["computing_share"] for report in reports]
-        section.notes.append(f"{name} computes {statistics.median(shares):.0f} % ({min(shares):.0f}-{max(shares):.0f}) of the time")
+        section.notes.append(f"{name} computes {spread(shares, 0)} % of the time")
     speeds = [report["decode"]["tokens_per_second"]["median"] for report in reports]
-    section.notes.append(f"{statistics.median(speeds):.1f} tokens/s ({min(speeds):.1f}-{max(speeds):.1f}) of all four")
+    section.notes.append(f"{spread(speeds)} tokens/s of all four")
     return section
 
 
@@ -195,11 +192,11 @@ def wire_bytes(bench):
     shoal, tokens = peers.Shoal(bench.shoal), 65
     shapes = {"nodes": {"reef": PORTS[0], "cove": PORTS[1]}}
     for model, layers, hidden, chosen in ((bench.qwen(), 8, 2048, 8), (bench.demo, 6, 256, 2)):
-        apart = bench.topology("apart", model, **shapes, stages=[
+        topology = bench.topology("apart", model, **shapes, stages=[
             {"layers": f"0-{layers - 1}", "host": "reef", "experts": {"cove": "0-127" if layers == 8 else "0-15"}}])
         with two_shoals(shoal, model):
             report = shoal.measure(
-                model, (), tokens, threads=1, extra=["--topology", apart], whole=True)["report"]["decode"]
+                model, (), tokens, threads=1, extra=["--topology", topology], whole=True)["report"]["decode"]
         steps = tokens - 1
         fixed = layers * ((60 + 4 + 6 * chosen + hidden + hidden // 64) + (56 + 1))
         widths, rest = divmod(round(report["wire_bytes_per_token"] * steps) - fixed * steps, hidden)
@@ -208,16 +205,23 @@ def wire_bytes(bench):
         section.notes.append(
             f"{model.name}: {report['wire_bytes_per_token']:.0f} bytes a token in {report['round_trips_per_token']:.0f} round "
             f"trips: {fixed} and sums of {widths / steps / layers:.2f} bytes an element; {rest} bytes unexplained")
-    together = bench.topology("together", bench.demo, **shapes, stages=[{"layers": "0-5", "host": "reef"}])
+    section.notes.append(hop(bench, shoal, shapes))
+    return section
+
+
+def hop(bench, shoal, shapes):
+    """How much longer the demo model takes for a layer whose experts are on the other worker."""
+    apart, together = (
+        bench.topology(name, bench.demo, **shapes, stages=[{"layers": "0-5", "host": "reef", **experts}])
+        for name, experts in (("apart", {"experts": {"cove": "0-15"}}), ("together", {})))
     with two_shoals(shoal, bench.demo):
         far, near = bench.interleave(*(
             lambda where=where: shoal.measure(bench.demo, (), 400, threads=1, extra=["--topology", where])
             for where in (apart, together)))
     hops = [1e6 * (1 / a - 1 / b) / 6 for a, b in zip(far["tg"], near["tg"])]
-    section.notes.append(
-        f"a hop takes {statistics.median(hops):.0f} us ({min(hops):.0f}-{max(hops):.0f}), {bench.rounds} pairs; a raw round trip "
-        f"{peers.round_trip():.0f} us (both sides look without sleeping)")
-    return section
+    return (
+        f"a hop takes {spread(hops, 0)} us, {bench.rounds} pairs; a raw round trip {peers.round_trip():.0f} us (both sides look "
+        "without sleeping)")
 
 
 def warm_start(bench):
@@ -239,7 +243,7 @@ def warm_start(bench):
     start()
     starts = [start() for _ in range(bench.rounds)]
     times, moved = [t for t, _ in starts], max(b for _, b in starts)
-    section.notes.append(f"{statistics.median(times):.1f} s ({min(times):.1f}-{max(times):.1f}); {moved} bytes moved")
+    section.notes.append(f"{spread(times)} s; {moved} bytes moved")
     return section
 
 
@@ -247,7 +251,7 @@ def two_shoals(shoal, model):
     """Two workers of one thread, each on a core of its own."""
     with ExitStack() as stack:
         for core in (0, 1):
-            stack.enter_context(shoal.serve(PORTS[core], core, Path(model).parent))
+            stack.enter_context(shoal.serve(PORTS[core], model.parent, core=core))
         return stack.pop_all()
 
 

@@ -122,11 +122,11 @@ class Shoal:
                 result["report"] = report
         return result
 
-    def serve(self, port, core, models):
-        """A worker with one thread on one core that has the model's file."""
+    def serve(self, port, models, threads=1, core=None):
+        """A worker that has the model's file, on one core or on all."""
+        pin = [] if core is None else ["taskset", "-c", core]
         return Process(
-            ["taskset", "-c", core, self.binary, "worker", "--listen", f"127.0.0.1:{port}", "--threads", 1, "--models",
-             models], port)
+            [*pin, self.binary, "worker", "--listen", f"127.0.0.1:{port}", "--threads", threads, "--models", models], port)
 
 
 class Process:

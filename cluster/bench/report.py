@@ -41,8 +41,10 @@ class Section:
         return "\n".join(lines).rstrip() + "\n"
 
 
-def spread(values):
-    digits = 0 if statistics.median(values) >= 1000 else 1
+def spread(values, digits=None):
+    """The median, with the least and the most."""
+    if digits is None:
+        digits = 0 if statistics.median(values) >= 1000 else 1
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
