@@ -1,4 +1,3 @@
-import Dispatch
 import GGUF
 import Kernels
 import ModelGraph
@@ -6,6 +5,7 @@ import ModelSpec
 import ShardStore
 import Synchronization
 import Tensors
+import Transport
 
 /// One run of the loader: the pieces of a share, one after the other or several side by side.
 struct LoadJob: Sendable {
@@ -32,6 +32,11 @@ struct LoadJob: Sendable {
     var error: (any Error)?
   }
 
+  private final class SharedState: Sendable {
+    let value: Mutex<State>
+    init(_ progress: ShareProgress) { value = Mutex(State(progress: progress)) }
+  }
+
   func run() {
     do {
       post(.loaded(request.number, try load()))
@@ -49,16 +54,25 @@ struct LoadJob: Sendable {
     try checkNames()
     progress.piecesTotal = request.pieces.count
     progress.bytesTotal = request.pieces.reduce(0) { $0 &+ $1.byteCount }
-    let state = Mutex(State(progress: progress))
-    DispatchQueue.concurrentPerform(iterations: max(1, min(threads, request.pieces.count))) { _ in
-      while let entry = take(from: state) { load(entry, spec, state) }
-    }
-    return try state.withLock { state in
+    let state = SharedState(progress)
+    inLanes { while let entry = take(from: state) { load(entry, spec, state) } }
+    return try state.value.withLock { state in
       if let error = state.error { throw error }
       return LoadedShare(
         headerDigest: request.header.digest, spec: spec, pieces: state.pieces, bytesMoved: state.progress.bytesMoved,
         pins: pins)
     }
+  }
+
+  /// Runs `lane` on this thread and on others of their own: those of the system's pool may be taken or blocked, and
+  /// then nothing would load side by side.
+  private func inLanes(_ lane: @escaping @Sendable () -> Void) {
+    var others: [PlatformThread] = []
+    while others.count < min(threads, request.pieces.count) - 1, let thread = try? PlatformThread(lane) {
+      others.append(thread)
+    }
+    lane()
+    for thread in others { thread.join() }
   }
 
   private func checkNames() throws(WorkerError) {
@@ -81,20 +95,20 @@ struct LoadJob: Sendable {
   }
 
   /// The next piece to load; nil when there is none, or no sense in it any more.
-  private func take(from state: borrowing Mutex<State>) -> PieceEntry? {
-    state.withLock { state in
+  private func take(from state: SharedState) -> PieceEntry? {
+    state.value.withLock { state in
       guard state.error == nil, state.next < request.pieces.count else { return nil }
       defer { state.next += 1 }
       return request.pieces[state.next]
     }
   }
 
-  private func load(_ entry: PieceEntry, _ spec: ModelSpec, _ state: borrowing Mutex<State>) {
+  private func load(_ entry: PieceEntry, _ spec: ModelSpec, _ state: SharedState) {
     do {
       try checkCurrent()
       let (piece, origin) =
-        try held(entry, spec) ?? load(entry, spec) { isCurrent() && state.withLock { $0.error == nil } }
-      state.withLock { state in
+        try held(entry, spec) ?? load(entry, spec) { isCurrent() && state.value.withLock { $0.error == nil } }
+      state.value.withLock { state in
         state.pieces[entry.id] = piece
         if origin == .network { state.progress.bytesMoved += entry.byteCount }
         state.progress.piecesDone += 1
@@ -105,7 +119,7 @@ struct LoadJob: Sendable {
       // What fails because it is not wanted any more says so.
       var reason = error
       do throws(WorkerError) { try checkCurrent() } catch { reason = error }
-      state.withLock { $0.error = $0.error ?? reason }
+      state.value.withLock { $0.error = $0.error ?? reason }
     }
   }
 
