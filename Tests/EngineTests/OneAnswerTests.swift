@@ -38,15 +38,15 @@ import Testing
 
   @Test(
     "more threads than key heads give the same logits, over positions enough to be divided",
-    arguments: [("qwen3moe-s", "F16"), ("gptoss-s", "F16"), ("deepseek3-s", "Q4_0")])
-  func manyThreads(name: String, type: String) throws {
-    let golden = try GoldenModel(name)
+    arguments: [("qwen3moe-s", "F16"), ("gptoss-s", "F16"), ("deepseek3-s", "Q4_0")], [KVType.f16, .q8_0])
+  func manyThreads(model: (name: String, type: String), kv: KVType) throws {
+    let golden = try GoldenModel(model.name)
+    let path = golden.path(model.type)
     let prompt = Array((golden.prompts + golden.prompts).joined().prefix(300))
     #expect(prompt.count == 300)
-    let reference = try LocalModel(golden.path(type), kernels: Kernels.select(), rowCapacity: 512)
-      .logits(prompt, last: 3)
+    let reference = try LocalModel(path, kernels: Kernels.select(), kv: kv, rowCapacity: 512).logits(prompt, last: 3)
     for (threads, rows) in [(5, 1), (16, 1), (16, 3), (40, 2)] {
-      let model = try LocalModel(golden.path(type), kernels: Kernels.select(), threads: threads)
+      let model = try LocalModel(path, kernels: Kernels.select(), threads: threads, kv: kv)
       // All but the last rows go in one chunk.
       let last = SequenceID(rawValue: 1)
       let head = prompt.count - 3
