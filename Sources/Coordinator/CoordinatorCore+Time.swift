@@ -6,37 +6,38 @@ import Wire
 
 /// Deadlines: nothing waits for ever, and a silent node is asked for a sign of life.
 extension CoordinatorCore {
-  /// When `tick` is due at the latest; nil when only events matter.
+  /// When `tick` is due at the latest; nil when only events matter. Asked for several times a token, hence without
+  /// allocations.
   var nextDeadline: ContinuousClock.Instant? {
+    var next = Earliest()
+    for client in clients.values { next.add(client.greetingDeadline) }
     switch phase {
-    case .failed, .stopped: return clients.values.compactMap(\.greetingDeadline).min()
+    case .failed, .stopped: return next.time
     case .starting, .running: break
     }
-    var times: [ContinuousClock.Instant] = []
     for node in nodes.values {
       switch node.phase {
       case .awaitingAddress, .dialing: break
-      case .waitingToRedial(let time), .greeting(let time): times.append(time)
-      case .joined: times.append(node.watch.nextLook)
+      case .waitingToRedial(let time), .greeting(let time): next.add(time)
+      case .joined: next.add(node.watch.nextLook)
       }
-      if let time = node.prepareDeadline { times.append(time) }
-      if let time = node.unfitUntil { times.append(time) }
+      next.add(node.prepareDeadline)
+      next.add(node.unfitUntil)
     }
-    if case .starting = phase, transition == nil, !hasWaited { times.append(startedAt + configuration.timeouts.reach) }
+    if case .starting = phase, transition == nil, !hasWaited { next.add(startedAt + configuration.timeouts.reach) }
     if let change = transition {
-      if let time = change.deadline { times.append(time) }
+      next.add(change.deadline)
       if change.current.phase == .ready, let since = change.quietSince {
-        times.append(since + configuration.timeouts.drain)
+        next.add(since + configuration.timeouts.drain)
       }
     }
-    times += apart.values
-    if let pausedUntil { times.append(pausedUntil) }
-    if let time = book.deadline { times.append(time) }
-    if let time = durable.nextCheckpoint { times.append(time) }
-    if let time = load.nextDeadline { times.append(time) }
-    times += clients.values.compactMap(\.greetingDeadline)
-    if let oldest = steps.values.map(\.startedAt).min() { times.append(oldest + configuration.timeouts.step) }
-    return times.min()
+    for time in apart.values { next.add(time) }
+    next.add(pausedUntil)
+    next.add(book.deadline)
+    next.add(durable.nextCheckpoint)
+    next.add(load.nextDeadline)
+    for step in steps.values { next.add(step.startedAt + configuration.timeouts.step) }
+    return next.time
   }
 
   /// Does what is due.
@@ -165,5 +166,16 @@ extension CoordinatorCore {
     note("step \(late) was not answered within \(Int(configuration.timeouts.step.seconds)) seconds")
     breakUp()
     mustPlan = true
+  }
+}
+
+/// The first of several times.
+private struct Earliest {
+  /// nil as long as there is none.
+  private(set) var time: ContinuousClock.Instant?
+
+  mutating func add(_ other: ContinuousClock.Instant?) {
+    guard let other else { return }
+    time = time.map { min($0, other) } ?? other
   }
 }
