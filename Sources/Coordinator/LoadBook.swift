@@ -46,7 +46,7 @@ struct LoadBook {
     return ready
   }
 
-  var nextDeadline: ContinuousClock.Instant? { questions.map(\.deadline).min() }
+  var nextDeadline: ContinuousClock.Instant? { questions.lazy.map(\.deadline).min() }
 
   /// The use of each layer's experts.
   func layers(_ facts: ModelFacts) -> [LoadReport.Layer] {

@@ -20,6 +20,8 @@ struct LoadJob: Sendable {
   let isCurrent: @Sendable () -> Bool
   let post: @Sendable (ShareEvent) -> Void
 
+  /// Most threads that load, however many compute: each keeps a file open, and a disk is busy with a few.
+  private static let mostLanes = 32
   /// Most progress events of a request; the mailbox they go to is bounded.
   private static let progressEvents = 100
 
@@ -32,6 +34,7 @@ struct LoadJob: Sendable {
     var error: (any Error)?
   }
 
+  /// In a class, as the closures of threads take it along.
   private final class SharedState: Sendable {
     let value: Mutex<State>
     init(_ progress: ShareProgress) { value = Mutex(State(progress: progress)) }
@@ -65,10 +68,11 @@ struct LoadJob: Sendable {
   }
 
   /// Runs `lane` on this thread and on others of their own: those of the system's pool may be taken or blocked, and
-  /// then nothing would load side by side.
+  /// then nothing would load side by side. Where the system has no thread left, fewer load.
   private func inLanes(_ lane: @escaping @Sendable () -> Void) {
     var others: [PlatformThread] = []
-    while others.count < min(threads, request.pieces.count) - 1, let thread = try? PlatformThread(lane) {
+    let count = min(threads, request.pieces.count, Self.mostLanes)
+    while others.count < count - 1, let thread = try? PlatformThread(lane) {
       others.append(thread)
     }
     lane()

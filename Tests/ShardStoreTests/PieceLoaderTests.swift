@@ -230,7 +230,7 @@ import Testing
     let pieces = model.spec.pieces
     let expected = try pieces.map { try model.spread($0) }
     let failures = Log()
-    DispatchQueue.concurrentPerform(iterations: 3 * pieces.count) { index in
+    sideBySide(3 * pieces.count) { index in
       do {
         let loaded = try loader.memory(pieces[index % pieces.count], of: model)
         if loaded.bytes != expected[index % pieces.count] { failures.add("wrong bytes") }

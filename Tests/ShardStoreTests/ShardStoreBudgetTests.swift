@@ -101,7 +101,7 @@ import Testing
     let store = try ShardStore(directory: folder.path, budget: 3 * size)
     let pieces = try experts.map { ($0, try model.packed($0.id)) }
     let log = Log()
-    DispatchQueue.concurrentPerform(iterations: 8) { index in
+    sideBySide(8) { index in
       do {
         try pieces[index].1.withUnsafeBytes { _ = try store.insert(pieces[index].0, $0) }
       } catch {

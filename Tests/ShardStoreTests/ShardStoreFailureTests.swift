@@ -93,7 +93,7 @@ private final class SmallDisk {
     let store = try ShardStore(directory: folder.file("store"))
     let pieces = Array(model.spec.pieces.prefix(8))
     let expected = try pieces.map { try model.spread($0) }
-    DispatchQueue.concurrentPerform(iterations: 3) { thread in
+    sideBySide(3) { thread in
       for round in 0..<30 {
         guard thread > 0 else {
           try? FileManager.default.removeItem(atPath: store.directory)
@@ -134,7 +134,7 @@ private final class SmallDisk {
     let pieces = Array(model.spec.pieces.prefix(6))
     let expected = try pieces.map { try model.spread($0) }
     let entries = try pieces.map { try model.entry($0) }
-    DispatchQueue.concurrentPerform(iterations: 4) { thread in
+    sideBySide(4) { thread in
       let store = stores[thread % 3]
       for round in 0..<60 {
         let index = (round * (thread + 1) + thread) % pieces.count

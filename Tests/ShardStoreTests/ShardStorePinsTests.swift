@@ -100,7 +100,7 @@ import Testing
       for index in experts.indices {
         try pieces[index].withUnsafeBytes { _ = try stores[0].insert(experts[index], $0) }
       }
-      DispatchQueue.concurrentPerform(iterations: 4) { thread in
+      sideBySide(4) { thread in
         do {
           if thread < 2 {
             for index in experts.indices where index % 2 == thread {

@@ -106,7 +106,7 @@ import Testing
     let model = model
     let pieces = try model.manifest.entries.prefix(8).map { ($0, try model.packed($0.id)) }
     let log = Log()
-    DispatchQueue.concurrentPerform(iterations: 8) { thread in
+    sideBySide(8) { thread in
       let store = stores[thread % 2]
       for round in 0..<40 {
         let (entry, bytes) = pieces[(round * (thread + 3)) % pieces.count]

@@ -172,3 +172,16 @@ func asOrdinaryUser<Result>(_ body: () throws -> Result) rethrows -> Result {
   #endif
   return try body()
 }
+
+/// Calls `body` with `0..<count` at once, each on a thread of its own: the system's pool may be taken by other tests.
+func sideBySide(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+  let running = DispatchGroup()
+  for index in 0..<count {
+    running.enter()
+    Thread {
+      body(index)
+      running.leave()
+    }.start()
+  }
+  running.wait()
+}

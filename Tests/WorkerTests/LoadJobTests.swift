@@ -16,21 +16,21 @@ import Transport
 
   init() throws { bench = try WorkerBench() }
 
-  /// Counts how many threads are in it at once; those that are alone wait a while for another one, until there has
-  /// been one.
+  /// Counts how many threads are in it at once. One that is alone waits for another: where there should be one, for
+  /// long but once; else a little, each time.
   private final class CountedSource: PieceSource {
     let source: ModelFileSource
     let origin: PieceOrigin
     let name = "a source that counts"
-    private let patience: Duration
+    private let expectsAnother: Bool
     private let inside = Mutex((now: 0, most: 0))
     private let second = Mailbox<Bool>(capacity: 1)
     var most: Int { inside.withLock { $0.most } }
 
-    init(_ source: ModelFileSource, _ origin: PieceOrigin, patience: Duration = .milliseconds(20)) {
+    init(_ source: ModelFileSource, _ origin: PieceOrigin, expectsAnother: Bool) {
       self.source = source
       self.origin = origin
-      self.patience = patience
+      self.expectsAnother = expectsAnother
     }
 
     func read(_ entry: PieceEntry, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
@@ -41,7 +41,8 @@ import Transport
         return inside.most > 1
       }
       defer { inside.withLock { $0.now -= 1 } }
-      if isSecond { second.post(true) } else { second.wait(until: .now + patience) }
+      let hasSecond = isSecond || second.wait(until: .now + (expectsAnother ? .seconds(300) : .milliseconds(20)))
+      if hasSecond || expectsAnother { second.post(true) }
       return try source.read(entry, into: buffer)
     }
   }
@@ -56,7 +57,8 @@ import Transport
       warning: { _ in })
     loader.load(ShareRequest(number: 7, header: bench.manifest.header, pieces: pieces), held: held) { events.post($0) }
     var all: [ShareEvent] = []
-    while events.wait(until: .now + .seconds(600)) {
+    let deadline = ContinuousClock.now + .seconds(600)
+    while events.wait(until: deadline) {
       while let event = events.take() { all.append(event) }
       switch all.last {
       case .loaded, .failed: return all
@@ -97,7 +99,7 @@ import Transport
 
   @Test("lanes take turns at a source across the network")
   func network() throws {
-    let source = CountedSource(bench.source, .network)
+    let source = CountedSource(bench.source, .network, expectsAnother: false)
     let share = try share(load(weights, threads: 4, from: source))
     #expect(source.most == 1)
     #expect(share.bytesMoved == bench.manifest.header.byteCount + weights.reduce(0) { $0 + $1.byteCount })
@@ -105,12 +107,11 @@ import Transport
 
   @Test("where nothing is in memory threads load side by side; later one does")
   func sideBySide() throws {
-    // However busy the machine is with other tests, the second thread comes in the end.
-    let source = CountedSource(bench.source, .modelFile, patience: .seconds(300))
+    let source = CountedSource(bench.source, .modelFile, expectsAnother: true)
     let first = try share(load(weights, threads: 2, from: source))
     #expect(source.most == 2)
     let few = first.pieces.filter { $0.key == weights[0].id }
-    let later = CountedSource(bench.source, .modelFile)
+    let later = CountedSource(bench.source, .modelFile, expectsAnother: false)
     _ = try share(load(weights, threads: 2, from: later, held: few))
     #expect(later.most == 1)
   }

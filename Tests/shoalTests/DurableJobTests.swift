@@ -41,7 +41,7 @@ extension CommandLineTests {
     func restart() throws {
       var text = Self.text
       text.sequences = 2
-      let known = try KnownJobs(6)
+      let known = try KnownJobs(10)
       let cluster = try HandMadeCluster(text)
       let ids = try known.submit(to: cluster)
       let attached = try [cluster.attach(ids[0]), cluster.attach(ids[5])]

@@ -60,6 +60,8 @@ extension CommandLineTests {
         for name in ["sound", "reef", "cove"] {
           let epoch = try cluster.waitUntilRunning(text).epoch
           let ids = try begin(known, cluster)
+          // They run on for long after the loss, however long it takes to ask for it.
+          let later = try known.submit(to: cluster)
           try cluster.kill(name)
           try cluster.waitUntil("others do without \(name)") {
             try cluster.show().placement?.nodes.contains(name) == false
@@ -75,7 +77,7 @@ extension CommandLineTests {
           try cluster.startAgain(name)
           try cluster.waitUntilRunning(text)
           #expect(try cluster.bytesMovedLast() == 0, "\(name)")
-          try known.check(ids, of: cluster)
+          for submitted in [ids, later] { try known.check(submitted, of: cluster) }
         }
         try cluster.stop()
       }

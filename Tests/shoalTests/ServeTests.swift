@@ -131,16 +131,17 @@ extension CommandLineTests {
       let cluster = try HandMadeCluster(text)
       let workers = try ["few", "many"].map { try cluster.worker($0).processID }
       let before = try workers.map { try ProcessTable.cpuTime($0) }
-      let prompts = (0..<8).flatMap { round in
+      let prompts = (0..<24).flatMap { round in
         let ids = (0..<1000).map { index in "\((index * 31 + round * 7) % 2000)" }
         return ["--tokens", ids.joined(separator: ",")]
       }
       let client = try cluster.client(prompts + ["--max-tokens", "1", "--json"])
-      #expect(try client.answers().count == 8)
+      #expect(try client.answers().count == 24)
       let after = try workers.map { try ProcessTable.cpuTime($0) }
       let times = zip(before, after).map { $1 - $0 }
       print("ticks of the worker with 3 and the one with 13 of 16 experts: \(times)")
-      #expect(times[1] > 2 * times[0], "\(times)")
+      // Messages, and looking for them, take both the same time.
+      #expect(2 * times[1] > 3 * times[0], "\(times)")
       try cluster.stop()
     }
   }
