@@ -140,8 +140,7 @@ extension CommandLineTests {
       let after = try workers.map { try ProcessTable.cpuTime($0) }
       let times = zip(before, after).map { $1 - $0 }
       print("ticks of the worker with 3 and the one with 13 of 16 experts: \(times)")
-      // Messages, and looking for them, take both the same time.
-      #expect(2 * times[1] > 3 * times[0], "\(times)")
+      #expect(times[1] > 2 * times[0], "\(times)")
       try cluster.stop()
     }
   }
