@@ -9,7 +9,7 @@ extension CoordinatorCore {
   /// How often in a row the steps of a job may be interrupted before it is given up.
   static let interruptionLimit = 100
 
-  /// Starts whatever steps can be started, and a reading of the counters when one is due.
+  /// Starts whatever steps can be started, also ahead of the results of others, and a reading of the counters when one is due.
   mutating func pump(now: ContinuousClock.Instant) {
     if canStep, let host = running?.firstHost {
       while let batch = scheduler.next() {
@@ -43,6 +43,7 @@ extension CoordinatorCore {
       return violated(node, "gave a wrong answer: \(error)", now: now)
     }
     steps[outcome.step] = nil
+    for (id, next) in steps where next.batch.follows == outcome.step { steps[id]?.startedAt = now }
     if step.batch.phase == .prefill { speed.measured(rows: step.batch.rowCount, in: now - step.startedAt) }
     for event in events { take(event, now: now) }
   }
@@ -58,8 +59,7 @@ extension CoordinatorCore {
       return note("\(node) says that step \(failure.step), which is not in flight, failed")
     }
     guard failure.isInterrupted else { return fail(step, failure) }
-    steps[failure.step] = nil
-    scheduler.interrupted(failure.step)
+    for id in scheduler.interrupted(failure.step) { steps[id] = nil }
     note("step \(failure.step) was interrupted at \(node): \(failure.sentence)")
     giveUpOften(step.batch)
     // Whoever could not carry it out has lost a connection, and the others know nothing of it.
@@ -70,8 +70,7 @@ extension CoordinatorCore {
   }
 
   private mutating func fail(_ step: StartedStep, _ failure: StepFailed) {
-    steps[failure.step] = nil
-    scheduler.failed(failure.step)
+    for id in scheduler.failed(failure.step) { steps[id] = nil }
     let error = CoordinatorError(
       .stepFailed, node: failure.node, "the worker \(failure.node) could not carry out a step: \(failure.sentence)")
     for entry in step.batch.entries {

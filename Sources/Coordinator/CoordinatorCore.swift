@@ -30,7 +30,8 @@ struct CoordinatorCore {
 
   struct StartedStep {
     let batch: StepBatch
-    let startedAt: ContinuousClock.Instant
+    /// When it was sent; for one that runs ahead, when the step before it was through.
+    var startedAt: ContinuousClock.Instant
   }
 
   let configuration: CoordinatorConfiguration

@@ -67,11 +67,11 @@ extension Engine {
     return active
   }
 
-  /// A step without rows: there was only something to release.
+  /// A step without rows: there was only something to release, or all its sequences have ended.
   func finishEmpty(_ progress: StepProgress, released: [SequenceID]) throws {
     steps[StepKey(step: progress.id, stage: progress.stage.index)] = nil
     guard !progress.stage.isLast else {
-      outlet?.finished(progress.id, results: [])
+      outlet?.finished(progress.id, results: progress.results)
       return
     }
     let empty = PassHandOver(
@@ -112,6 +112,7 @@ extension Engine {
     guard progress.stage.isLast else { return }
     outlet?.finished(
       progress.id, results: progress.passCount == 1 ? progress.results : StepResult.joined(progress.results))
+    beginFollower(of: progress.id)
   }
 }
 

@@ -7,6 +7,8 @@ import Tensors
 /// What the last host keeps of a sequence between its steps.
 struct SamplingState {
   let parameters: SamplingParameters
+  /// Tokens after which the sequence has ended.
+  let endTokens: Set<TokenID>
   /// The last tokens, oldest first.
   private(set) var history: [TokenID]
   /// Position after the last token of `history`.
@@ -19,6 +21,7 @@ struct SamplingState {
 
   init(_ opening: SequenceOpening, end: Int) {
     parameters = opening.sampling
+    endTokens = opening.endTokens
     history = opening.history
     self.end = end
   }
@@ -34,6 +37,12 @@ struct SamplingState {
     history.removeLast(end - position)
     spare -= end - position
     end = position
+  }
+
+  /// The token at a position that was sampled here; nil for one that was not, or so long ago that it is forgotten.
+  func token(at position: Int) -> TokenID? {
+    guard position < end, end - position <= spare else { return nil }
+    return history[history.count - (end - position)]
   }
 
   mutating func append(_ token: TokenID) {

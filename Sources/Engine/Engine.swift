@@ -19,6 +19,8 @@ public final class Engine {
   var samplingStates: [SequenceID: SamplingState] = [:]
 
   var steps: [StepKey: StepProgress] = [:]
+  /// Steps that wait for the end of another one, by that one.
+  var followers: [StepID: StepBatch] = [:]
   /// In the order in which they arrived.
   var passes: [ActivePass] = []
   var peerDecode: [ExpertRequest] = []
@@ -101,19 +103,27 @@ public final class Engine {
   // MARK: - Steps
 
   /// Begins a step on the first host.
+  ///
+  /// A step that follows one that is under way here begins when that one is through (`StepBatch.follows`).
   public func begin(_ step: StepBatch) {
     do {
+      if try postpone(step) { return }
       guard let stage = stages.first(where: { $0.layers.lowerBound == 0 }) else {
         throw EngineError(.protocolViolation, "this node does not host the first stage")
       }
       release(step.released, in: step.id)
-      for entry in step.entries where entry.tokens.count != entry.rowCount {
+      guard let filled = try fill(step) else {
+        let error = EngineError(.protocolViolation, "what step \(step.id) goes on from was not sampled here")
+        return interrupt(step.id, because: error)
+      }
+      for entry in filled.entries where entry.tokens.count != entry.rowCount {
         throw EngineError(
           .protocolViolation, "an entry has \(entry.tokens.count) tokens for \(entry.rowCount) rows")
       }
       meter.enter(.output, prefill: step.phase == .prefill)
-      let slices = slice(step.entries)
+      let slices = slice(filled.entries)
       let progress = try open(step.id, step.phase, stage, passCount: slices.count)
+      progress.results = filled.ended
       guard !slices.isEmpty else { return try finishEmpty(progress, released: step.released) }
       for (index, entries) in slices.enumerated() {
         let active = try makePass(progress, index: index, entries: entries)
@@ -157,9 +167,10 @@ public final class Engine {
     }
   }
 
-  /// Forgets a step: its passes are dropped, answers to it are ignored.
+  /// Forgets a step, and the one that follows it: its passes are dropped, answers to it are ignored.
   public func abandon(_ step: StepID) {
     steps = steps.filter { $0.key.step != step }
+    followers[step] = nil
     for active in passes where active.progress.id == step { retire(active) }
   }
 

@@ -1,11 +1,13 @@
 import Tensors
 
 extension Scheduler {
-  /// The next step to start; nil while nothing is ready or as many steps are in flight as there are stages.
+  /// The next step to start; nil while nothing is ready or as many steps are in flight as there are stages (with one
+  /// stage: that one and one that runs ahead).
   ///
   /// - Parameter releasing: whether a step may be made only to tell the hosts what to free.
   public mutating func next(releasing: Bool = true) -> StepBatch? {
-    guard steps.count < configuration.stageCount, loneStep == nil, steps.isEmpty || !nextRunsAlone else { return nil }
+    guard loneStep == nil, steps.isEmpty || !nextRunsAlone else { return nil }
+    guard steps.count < configuration.stageCount else { return nextAhead() }
     let decodes = readyIDs(decoding: true)
     let hasPrefill = !readyIDs(decoding: false).isEmpty || firstWaitingFits
     if !decodes.isEmpty, !hasPrefill || lastPhase == .prefill {
@@ -14,6 +16,24 @@ extension Scheduler {
     if hasPrefill { return start(.prefill, prefillEntries()) }
     guard releasing, !unreleased.isEmpty else { return nil }
     return start(nil, [])
+  }
+
+  /// A step that decodes the sequences of the one in flight once more, before its tokens are known here. Not while a
+  /// prompt waits: that has its turn when the step in flight is through.
+  private mutating func nextAhead() -> StepBatch? {
+    guard configuration.stageCount == 1, steps.count == 1, let before = steps.values.first?.batch,
+      before.phase == .decode, readyIDs(decoding: false).isEmpty, !firstWaitingFits
+    else { return nil }
+    let entries = before.entries.filter { goesOn($0) }.map { entry in
+      StepEntry(sequence: entry.sequence, position: entry.position + 1, rowCount: 1, tokens: [], wanted: .token)
+    }
+    return entries.isEmpty ? nil : start(.decode, entries, follows: before.id)
+  }
+
+  /// Whether the sequence of an entry in flight wants another token after the one that comes, unless that ends it.
+  private func goesOn(_ entry: StepEntry) -> Bool {
+    guard let state = active[entry.sequence], !state.hasEnded else { return false }
+    return entry.position + 2 < state.request.positions(context: configuration.context)
   }
 
   /// Ready sequences, those first that have waited longest (decode) or were active first (prefill).
@@ -34,7 +54,7 @@ extension Scheduler {
 
   /// One stage takes all ready sequences; several share out all that decode, so that each has work.
   private func decodeEntries(_ ready: [SequenceID]) -> [StepEntry] {
-    let decoding = active.values.count { $0.isDecoding && !$0.isCancelled }
+    let decoding = active.values.count { $0.isDecoding && !$0.hasEnded }
     let share = (decoding + configuration.stageCount - 1) / configuration.stageCount
     return ready.prefix(max(1, share)).compactMap { active[$0]?.entry(rows: 1, logitRows: 0) }
   }
@@ -65,10 +85,12 @@ extension Scheduler {
   }
 
   /// Registers a step with these entries and everything there is to release.
-  private mutating func start(_ phase: StepPhase?, _ entries: [StepEntry]) -> StepBatch {
+  private mutating func start(
+    _ phase: StepPhase?, _ entries: [StepEntry], follows before: StepID? = nil
+  ) -> StepBatch {
     if let phase { lastPhase = phase }
     let batch = StepBatch(
-      id: makeStepID(), phase: phase ?? .decode, entries: entries, released: unreleased)
+      id: makeStepID(), phase: phase ?? .decode, entries: entries, released: unreleased, follows: before)
     steps[batch.id] = InFlightStep(batch: batch, reservation: unreleasedReservation)
     if nextRunsAlone { loneStep = batch.id }
     nextRunsAlone = false

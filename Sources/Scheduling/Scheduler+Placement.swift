@@ -47,9 +47,14 @@ extension Scheduler {
 
   /// Takes back a step that could not be finished because a node was lost or out of reach, as `failed` does, and counts
   /// that for its sequences.
-  public mutating func interrupted(_ id: StepID) {
-    for entry in steps[id]?.batch.entries ?? [] { active[entry.sequence]?.interruptions += 1 }
-    failed(id)
+  /// - Returns: the steps that were taken back.
+  @discardableResult
+  public mutating func interrupted(_ id: StepID) -> [StepID] {
+    // A step and the one that runs ahead of it are interrupted by one and the same thing.
+    if let batch = steps[id]?.batch, batch.follows.flatMap({ steps[$0] }) == nil {
+      for entry in batch.entries { active[entry.sequence]?.interruptions += 1 }
+    }
+    return failed(id)
   }
 
   /// How many steps with a sequence were interrupted since it last got further than ever before: by a token, or by

@@ -9,28 +9,37 @@ extension Scheduler {
     guard let step = steps[id] else {
       throw SchedulingError(.unknownStep, "results came for step \(id), which is not in flight")
     }
+    if let before = step.batch.follows, steps[before] != nil {
+      throw SchedulingError(.badResult, "results came for step \(id) before those of step \(before), which it follows")
+    }
     let outcomes = try checked(results, of: step.batch)
     steps[id] = nil
     if loneStep == id { loneStep = nil }
     account.reclaim(step.reservation)
     var events: [SchedulerEvent] = []
-    for (entry, outcome) in zip(step.batch.entries, outcomes) { accept(outcome, for: entry, &events) }
+    for (entry, outcome) in zip(step.batch.entries, outcomes) { accept(outcome, for: entry, of: id, &events) }
     return events
   }
 
-  /// Takes back a step that will never be answered; its rows are part of a later step again, under another id.
-  /// Nothing happens when it is not in flight.
-  public mutating func failed(_ id: StepID) {
-    guard let step = steps.removeValue(forKey: id) else { return }
+  /// Takes back a step that will never be answered, and with it the one that follows it; their rows are part of later
+  /// steps again, under other ids. Nothing happens when it is not in flight.
+  /// - Returns: the steps that were taken back.
+  @discardableResult
+  public mutating func failed(_ id: StepID) -> [StepID] {
+    guard let step = steps[id] else { return [] }
+    let followers = steps.values.first { $0.batch.follows == id }.map { failed($0.batch.id) } ?? []
+    steps[id] = nil
     loneStep = nil
     nextRunsAlone = true
     unreleased = step.batch.released + unreleased
     unreleasedReservation.add(step.reservation)
+    let before = step.batch.follows.flatMap { steps[$0]?.batch.id }
     for entry in step.batch.entries {
-      active[entry.sequence]?.step = nil
+      active[entry.sequence]?.step = before
       active[entry.sequence]?.isOpened = false
-      if active[entry.sequence]?.isCancelled == true { retire(entry.sequence) }
+      if before == nil, active[entry.sequence]?.hasEnded == true { retire(entry.sequence) }
     }
+    return followers + [id]
   }
 
   /// Takes back every step in flight.
@@ -55,7 +64,9 @@ extension Scheduler {
       guard let result = found else {
         throw SchedulingError(.badResult, "step \(batch.id) has no result for sequence \(entry.sequence)")
       }
-      try check(result, of: entry, batch.id)
+      // What came before a step that follows may have ended a sequence; the host has then nothing to tell of it.
+      let hasEnded = batch.follows != nil && active[entry.sequence]?.hasEnded ?? true
+      if !hasEnded || result.outcome != .none { try check(result, of: entry, batch.id) }
       outcomes.append(result.outcome)
     }
     return outcomes
@@ -92,11 +103,16 @@ extension Scheduler {
   }
 
   private mutating func accept(
-    _ outcome: StepResult.Outcome, for entry: StepEntry, _ events: inout [SchedulerEvent]
+    _ outcome: StepResult.Outcome, for entry: StepEntry, of step: StepID, _ events: inout [SchedulerEvent]
   ) {
     let id = entry.sequence
     guard var state = active[id] else { return }
-    state.step = nil
+    if state.step == step { state.step = nil }
+    guard !state.hasEnded else {
+      active[id] = state
+      if state.isReady { retire(id) }
+      return
+    }
     state.cached = entry.position + entry.rowCount
     if state.cached > state.reached {
       state.reached = state.cached
@@ -109,24 +125,20 @@ extension Scheduler {
     case .token(let token, let logProbability):
       state.isOpened = true
       state.tokens.append(token)
-      if !state.isCancelled { events.append(.token(id, token, logProbability: logProbability)) }
+      events.append(.token(id, token, logProbability: logProbability))
       end = endReason(state, after: token)
     case .logits(let rows, let values):
-      if !state.isCancelled {
-        events.append(.logits(id, first: state.cached - rows, rows: rows, values: values))
-      }
+      events.append(.logits(id, first: state.cached - rows, rows: rows, values: values))
       state.firstLogitPosition = state.cached
       end = state.pendingRows == 0 ? .length : nil
     case .none:
       end = state.pendingRows == 0 ? .length : nil
     }
+    state.hasEnded = end != nil
     active[id] = state
-    if state.isCancelled {
-      retire(id)
-    } else if let end {
-      events.append(.ended(id, end))
-      retire(id)
-    }
+    guard let end else { return }
+    events.append(.ended(id, end))
+    if state.isReady { retire(id) }
   }
 
   func endReason(_ state: SequenceState, after token: TokenID) -> EndReason? {

@@ -5,6 +5,8 @@ public import Tensors
 /// A pure value: no clock, no input or output. Its owner asks `next` for steps, sends them, and reports what came
 /// back with `completed` or `failed`. Steps of generation and of prompts are never mixed; they take turns when both
 /// wait, so neither starves the other. Sequences beyond the configured number wait in the order of their admission.
+/// With one stage a second step that decodes is handed out while the first is in flight (`StepBatch.follows`), so that
+/// its host need not wait for anybody between two tokens.
 public struct Scheduler: Sendable {
   /// As it was given at first, with the changes of `setStageCount` and `resize`.
   public internal(set) var configuration: SchedulerConfiguration
@@ -110,11 +112,11 @@ public struct Scheduler: Sendable {
       waiting.remove(at: index)
       return .ended(id, .cancelled)
     }
-    guard let state = active[id], !state.isCancelled else { return nil }
+    guard let state = active[id], !state.hasEnded else { return nil }
     if state.isReady {
       retire(id)
     } else {
-      active[id]?.isCancelled = true
+      active[id]?.hasEnded = true
     }
     return .ended(id, .cancelled)
   }
@@ -128,8 +130,8 @@ public struct Scheduler: Sendable {
 
   /// Whether nothing is admitted, in flight or left to release.
   public var isIdle: Bool { active.isEmpty && waiting.isEmpty && steps.isEmpty && unreleased.isEmpty }
-  /// Whether no sequence is admitted (cancelled ones may still be in flight).
-  public var isEmpty: Bool { waiting.isEmpty && active.values.allSatisfy(\.isCancelled) }
+  /// Whether no sequence is admitted (steps with ended ones may still be in flight).
+  public var isEmpty: Bool { waiting.isEmpty && active.values.allSatisfy(\.hasEnded) }
   public var activeCount: Int { active.count }
   /// Whether a sequence has a KV cache.
   public func isActive(_ id: SequenceID) -> Bool { active[id] != nil }

@@ -11,11 +11,12 @@ struct SequenceState: Sendable {
   var cached = 0
   /// First position whose logits are wanted and have not come yet.
   var firstLogitPosition: Int
-  /// The step it is part of.
+  /// The newest step it is part of; one that runs ahead and the one before it may both be in flight.
   var step: StepID?
   /// Whether the present last host knows how to sample for it.
   var isOpened = false
-  var isCancelled = false
+  /// Whether its last event was told, though a step with it is still in flight.
+  var hasEnded = false
   /// Most positions that were ever cached.
   var reached = 0
   /// Steps with it that were interrupted since it last got further than before.
@@ -60,6 +61,7 @@ struct SequenceState: Sendable {
 
   private var opening: SequenceOpening {
     let window = max(0, request.sampling.penaltyWindow)
-    return SequenceOpening(sampling: request.sampling, history: Array(tokens.suffix(window)))
+    return SequenceOpening(
+      sampling: request.sampling, history: Array(tokens.suffix(window)), endTokens: request.endTokens)
   }
 }

@@ -21,10 +21,13 @@ public struct SequenceOpening: Sendable, Hashable {
   public let sampling: SamplingParameters
   /// The last tokens (at most the penalty window) up to and including the entry's last position.
   public let history: [TokenID]
+  /// Tokens after which the sequence has ended: a step that runs ahead has nothing to do for it then.
+  public let endTokens: Set<TokenID>
 
-  public init(sampling: SamplingParameters, history: [TokenID]) {
+  public init(sampling: SamplingParameters, history: [TokenID], endTokens: Set<TokenID> = []) {
     self.sampling = sampling
     self.history = history
+    self.endTokens = endTokens
   }
 }
 
@@ -35,7 +38,7 @@ public struct StepEntry: Sendable, Hashable {
   public let position: Int
   /// Rows, one for each position from `position` on; at least 1.
   public let rowCount: Int
-  /// One token a row for the first host; empty when the rows travel as hidden state.
+  /// One token a row for the first host; empty when the rows travel as hidden state, and in a step that runs ahead.
   public let tokens: [TokenID]
   public let wanted: Wanted
   /// Comes with the first entry that wants a token, and again when another node becomes the last host.
@@ -62,12 +65,20 @@ public struct StepBatch: Sendable, Hashable {
   public let entries: [StepEntry]
   /// Sequences that have ended: every host frees their KV blocks before it begins this step.
   public let released: [SequenceID]
+  /// The step that this one runs ahead of the results of; nil for none. This step decodes, and begins as soon as that
+  /// one is through: each entry has one row, whose token is the one that the host itself sampled for its position.
+  /// Only a host of the first and the last layers can do that. An entry whose sequence has ended with that token
+  /// comes to nothing.
+  public let follows: StepID?
 
-  public init(id: StepID, phase: StepPhase, entries: [StepEntry], released: [SequenceID] = []) {
+  public init(
+    id: StepID, phase: StepPhase, entries: [StepEntry], released: [SequenceID] = [], follows: StepID? = nil
+  ) {
     self.id = id
     self.phase = phase
     self.entries = entries
     self.released = released
+    self.follows = follows
   }
 
   public var rowCount: Int { entries.reduce(0) { $0 + $1.rowCount } }

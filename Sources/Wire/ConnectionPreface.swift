@@ -15,7 +15,7 @@ public struct ConnectionPreface: Sendable, Hashable {
   /// "SHOL" as a little-endian u32; also the magic of every frame.
   public static let magic: UInt32 = 0x4C4F_4853
   /// Version of the protocol this build speaks.
-  public static let currentVersion: UInt16 = 3
+  public static let currentVersion: UInt16 = 4
 
   public let version: UInt16
   public let plane: ConnectionPlane

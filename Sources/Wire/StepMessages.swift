@@ -12,6 +12,7 @@ public struct StepStart: WireMessage {
     writer.u64(batch.id.rawValue)
     writer.u8(batch.phase.rawValue)
     writer.zeros(3)
+    writer.u64(batch.follows?.rawValue ?? 0)
     writer.list(batch.entries) { $1.write(to: &$0) }
     SequenceID.writeList(batch.released, to: &writer)
   }
@@ -20,13 +21,19 @@ public struct StepStart: WireMessage {
     let id = StepID(rawValue: try reader.u64("step"))
     let phase: StepPhase = try reader.enumeration("phase")
     try reader.zeros(3, "reserved")
+    let before = try reader.u64("step before")
+    guard before == 0 || before < id.rawValue && phase == .decode else {
+      throw reader.bad("step \(id) cannot follow step \(before)", back: 8)
+    }
     let entries = try reader.list(
       "entries", limit: WireLimits.entries, elementBytes: StepEntry.wireBytes
     ) { (reader) throws(WireError) in
-      try StepEntry(from: &reader, hasTokens: true)
+      try StepEntry(from: &reader, hasTokens: before == 0)
     }
     let released = try SequenceID.readList("released sequences", from: &reader)
-    batch = StepBatch(id: id, phase: phase, entries: entries, released: released)
+    batch = StepBatch(
+      id: id, phase: phase, entries: entries, released: released,
+      follows: before == 0 ? nil : StepID(rawValue: before))
   }
 }
 

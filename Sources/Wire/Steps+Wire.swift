@@ -45,6 +45,7 @@ extension StepEntry {
     if let opening {
       opening.sampling.write(to: &writer)
       TokenID.writeList(opening.history, to: &writer)
+      TokenID.writeList(opening.endTokens.sorted(), to: &writer)
     }
   }
 
@@ -71,7 +72,12 @@ extension StepEntry {
     var opening: SequenceOpening?
     if hasOpening {
       let sampling = try SamplingParameters(from: &reader)
-      opening = SequenceOpening(sampling: sampling, history: try TokenID.readList("history", from: &reader))
+      let history = try TokenID.readList("history", from: &reader)
+      let endTokens = try TokenID.readList("end tokens", from: &reader)
+      guard zip(endTokens, endTokens.dropFirst()).allSatisfy(<) else {
+        throw reader.bad("the end tokens do not ascend", back: 4 * endTokens.count)
+      }
+      opening = SequenceOpening(sampling: sampling, history: history, endTokens: Set(endTokens))
     }
     self.init(
       sequence: sequence, position: position, rowCount: rowCount, tokens: tokens, wanted: wanted, opening: opening)

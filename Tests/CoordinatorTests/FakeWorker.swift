@@ -9,6 +9,10 @@ final class FakeModel {
   static let vocabularySize = 257
   static let end: TokenID = 256
   private(set) var caches: [SequenceID: [TokenID]] = [:]
+  /// What was sampled last of each sequence, and at which position.
+  private var sampled: [SequenceID: (position: Int, token: TokenID)] = [:]
+  /// Tokens that end each sequence.
+  private var endTokens: [SequenceID: Set<TokenID>] = [:]
   /// Steps that went on where nobody had what went before.
   private(set) var gaps = 0
   /// Steps that were run.
@@ -30,16 +34,27 @@ final class FakeModel {
   }
 
   /// A host is gone, and its keys and values with it.
-  func loseKeyValues() { caches = [:] }
+  func loseKeyValues() { (caches, sampled) = ([:], [:]) }
 
-  func run(_ batch: StepBatch) -> [StepResult] {
+  /// nil when the step goes on from a token that was not sampled.
+  func run(_ batch: StepBatch) -> [StepResult]? {
     stepCount += 1
-    for id in batch.released { caches[id] = nil }
+    for id in batch.released { (caches[id], sampled[id], endTokens[id]) = (nil, nil, nil) }
+    let isReady = batch.entries.allSatisfy { sampled[$0.sequence]?.position == $0.position }
+    guard batch.follows == nil || isReady else { return nil }
     return batch.entries.map { entry in
+      if let opening = entry.opening { endTokens[entry.sequence] = opening.endTokens }
+      var tokens = entry.tokens
+      if batch.follows != nil, let token = sampled[entry.sequence]?.token {
+        if endTokens[entry.sequence]?.contains(token) == true {
+          return StepResult(sequence: entry.sequence, position: entry.position, outcome: .none)
+        }
+        tokens = [token]
+      }
       var cache = caches[entry.sequence, default: []]
       if entry.position > cache.count { gaps += 1 }
       cache.removeSubrange(min(entry.position, cache.count)...)
-      cache += entry.tokens
+      cache += tokens
       caches[entry.sequence] = cache
       return result(entry, cache)
     }
@@ -58,6 +73,7 @@ final class FakeModel {
     case .token:
       var token = Self.token(after: cache)
       if let first = cache.first, let length = lengths[first], cache.count >= length { token = Self.end }
+      sampled[entry.sequence] = (cache.count, token)
       return StepResult(
         sequence: entry.sequence, position: cache.count, outcome: .token(token, logProbability: -0.5))
     }
@@ -205,6 +221,10 @@ final class FakeWorker {
     // A pass ends at the first host that is gone, or has come back with nothing.
     let hosts = order.placement.stages.map { order.placement.nodes[$0.host.rawValue] }
     guard hosts.allSatisfy({ $0 == node || peer($0)?.runs(epoch) == true }) else { return }
-    lastHost.send(lastHost.lie(StepOutcome(step: batch.id, results: model.run(batch))))
+    guard let results = model.run(batch) else {
+      return send(
+        .stepFailed(StepFailed(step: batch.id, node: node, isInterrupted: true, sentence: "nothing to go on from")))
+    }
+    lastHost.send(lastHost.lie(StepOutcome(step: batch.id, results: results)))
   }
 }

@@ -85,8 +85,14 @@ final class EngineBench: EngineOutlet {
   }
 
   /// Begins a step.
-  func begin(_ id: UInt64, _ phase: StepPhase = .prefill, _ entries: [StepEntry], released: [SequenceID] = []) {
-    engine.begin(StepBatch(id: StepID(rawValue: id), phase: phase, entries: entries, released: released))
+  func begin(
+    _ id: UInt64, _ phase: StepPhase = .prefill, _ entries: [StepEntry], released: [SequenceID] = [],
+    follows before: UInt64? = nil
+  ) {
+    engine.begin(
+      StepBatch(
+        id: StepID(rawValue: id), phase: phase, entries: entries, released: released,
+        follows: before.map(StepID.init(rawValue:))))
   }
 
   /// Works until nothing is ready.

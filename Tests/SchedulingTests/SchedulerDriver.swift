@@ -11,6 +11,10 @@ struct SchedulerDriver {
   private(set) var caches: [SequenceID: [TokenID]] = [:]
   /// Sequences the last host can sample for, with the tokens it counts penalties over.
   private(set) var histories: [SequenceID: [TokenID]] = [:]
+  /// What it sampled last of each sequence, and at which position.
+  private var sampled: [SequenceID: (position: Int, token: TokenID)] = [:]
+  /// Steps handed out before the one before them was through.
+  private(set) var stepsAhead = 0
   private(set) var inFlight: [StepBatch] = []
   private(set) var requests: [SequenceID: SequenceRequest] = [:]
   private(set) var answers: [SequenceID: [TokenID]] = [:]
@@ -64,6 +68,7 @@ struct SchedulerDriver {
   private mutating func check(_ batch: StepBatch) throws {
     let configuration = scheduler.configuration
     #expect(seen.insert(batch.id).inserted)
+    if batch.follows != nil { return checkAhead(batch) }
     #expect(inFlight.count < configuration.stageCount)
     let busy = Set(inFlight.flatMap { $0.entries.map(\.sequence) })
     #expect(Set(batch.entries.map(\.sequence)).count == batch.entries.count)
@@ -81,18 +86,42 @@ struct SchedulerDriver {
     #expect(logitRows <= configuration.logitRowsPerStep)
   }
 
+  /// A step that runs ahead extends sequences of the only other one by the token which that one samples.
+  private mutating func checkAhead(_ batch: StepBatch) {
+    stepsAhead += 1
+    #expect(scheduler.configuration.stageCount == 1 && inFlight.map(\.id) == [batch.follows])
+    #expect(batch.phase == .decode && inFlight.first?.phase == .decode)
+    for entry in batch.entries {
+      let before = inFlight.first?.entries.first { $0.sequence == entry.sequence }
+      #expect(before?.position == entry.position - 1 && before?.wanted == .token && ended[entry.sequence] == nil)
+      #expect(entry.rowCount == 1 && entry.tokens.isEmpty && entry.wanted == .token && entry.opening == nil)
+      #expect(entry.position + 1 < scheduler.configuration.context)
+    }
+  }
+
   /// Runs a step on the hosts, as its arrival there would.
   mutating func execute(_ batch: StepBatch) throws -> [StepResult] {
     for id in batch.released {
       caches[id] = nil
       histories[id] = nil
+      sampled[id] = nil
     }
     var results: [StepResult] = []
     for entry in batch.entries {
+      var tokens = entry.tokens
+      if batch.follows != nil {
+        let last = try #require(sampled[entry.sequence], "nothing was sampled before a step that follows")
+        #expect(last.position == entry.position)
+        if requests[entry.sequence]?.endTokens.contains(last.token) == true {
+          results.append(StepResult(sequence: entry.sequence, position: entry.position, outcome: .none))
+          continue
+        }
+        tokens = [last.token]
+      }
       var cache = caches[entry.sequence, default: []]
       try #require(entry.position <= cache.count, "positions were skipped")
       cache.removeSubrange(entry.position...)
-      cache += entry.tokens
+      cache += tokens
       caches[entry.sequence] = cache
       results.append(try result(entry, cache))
     }
@@ -112,28 +141,44 @@ struct SchedulerDriver {
       return StepResult(
         sequence: entry.sequence, position: cache.count - 1, outcome: .logits(rows: rows, values: values))
     case .token:
-      if let opening = entry.opening { histories[entry.sequence] = opening.history }
+      if let opening = entry.opening {
+        histories[entry.sequence] = opening.history
+        #expect(opening.endTokens == requests[entry.sequence]?.endTokens)
+      }
       let history = try #require(histories[entry.sequence], "no opening came before the first token")
       let window = requests[entry.sequence]?.sampling.penaltyWindow ?? 0
       #expect(Array(history.suffix(window)) == Array(cache.suffix(window)))
       let token = Self.token(after: cache, vocabulary: vocabulary)
       histories[entry.sequence] = history + [token]
+      sampled[entry.sequence] = (cache.count, token)
       return StepResult(
         sequence: entry.sequence, position: cache.count, outcome: .token(token, logProbability: -1))
     }
   }
 
-  /// Ends the step at `index` of those in flight.
+  /// Ends the step at `index` of those in flight; of one that follows another in flight, that other.
   mutating func complete(at index: Int) throws {
-    let batch = inFlight.remove(at: index)
+    let before = inFlight.firstIndex { $0.id == inFlight[index].follows }
+    let batch = inFlight.remove(at: before ?? index)
     try take(try scheduler.completed(batch.id, results: try execute(batch)))
   }
 
   /// Loses the step at `index`, before or after the hosts ran it.
   mutating func lose(at index: Int) throws {
-    let batch = inFlight.remove(at: index)
-    if random.chance(50) { _ = try execute(batch) }
-    scheduler.failed(batch.id)
+    let id = inFlight[index].id
+    try forget(id) { $0.failed(id) }
+  }
+
+  /// Takes a step back, and with it what follows it; the hosts may have run some of that.
+  private mutating func forget(_ id: StepID, _ takeBack: (inout Scheduler) -> [StepID]) throws {
+    let lost = inFlight.filter { $0.id == id || $0.follows == id }
+    let mayRun = inFlight.allSatisfy { $0.id != lost.first?.follows }
+    for batch in lost {
+      guard mayRun, random.chance(50) else { break }
+      _ = try execute(batch)
+    }
+    #expect(Set(takeBack(&scheduler)) == Set(lost.map(\.id)))
+    inFlight.removeAll { batch in lost.contains { $0.id == batch.id } }
   }
 
   /// Loses every step in flight and all the caches.
@@ -143,13 +188,13 @@ struct SchedulerDriver {
     scheduler.rebuild()
     caches = [:]
     histories = [:]
+    sampled = [:]
   }
 
   /// Interrupts the step at `index`, before or after the hosts ran it.
   mutating func interrupt(at index: Int) throws {
-    let batch = inFlight.remove(at: index)
-    if random.chance(50) { _ = try execute(batch) }
-    scheduler.interrupted(batch.id)
+    let id = inFlight[index].id
+    try forget(id) { $0.interrupted(id) }
   }
 
   /// Takes back every step in flight, the first of which the hosts may have run.
@@ -166,6 +211,7 @@ struct SchedulerDriver {
     scheduler.setStageCount(count)
     scheduler.reopen()
     histories = [:]
+    sampled = [:]
   }
 
   mutating func resize(sequences: Int) throws {
@@ -176,7 +222,7 @@ struct SchedulerDriver {
   /// Another scheduler and empty hosts go on with what is known of the answers.
   mutating func restart() throws {
     var next = Scheduler(scheduler.configuration)
-    (inFlight, caches, histories, seen) = ([], [:], [:], [])
+    (inFlight, caches, histories, sampled, seen) = ([], [:], [:], [:], [])
     for id in requests.keys.sorted() where ended[id] == nil {
       guard let request = requests[id] else { continue }
       logits[id] = nil

@@ -50,7 +50,7 @@ struct SchedulerTests {
     #expect(driver.inFlight[0].entries.map(\.rowCount) == [3, 3, 2])
   }
 
-  @Test("one stage takes all ready sequences, two stages share them out", arguments: [(1, [4]), (2, [2, 2])])
+  @Test("one stage takes all ready sequences, two stages share them out", arguments: [(1, [4, 4]), (2, [2, 2])])
   func shares(stages: Int, expected: [Int]) throws {
     var driver = SchedulerDriver(configuration(stages: stages, chunk: 512), seed: 1)
     for id in 1...4 { try driver.admit(request(UInt64(id), prompt: 2, tokens: 50)) }

@@ -67,9 +67,11 @@ import Wire
     if random.chance(0.05) { entries = [] }
     var released = batch.released
     if random.chance(0.2) { released.append(SequenceID(rawValue: UInt64(random.next(below: 6)))) }
+    let id = random.chance(0.1) ? StepID(rawValue: UInt64(random.next(below: 20))) : batch.id
+    let others = [nil, id, StepID(rawValue: id.rawValue &- 1), StepID(rawValue: random.next())]
     return StepBatch(
-      id: random.chance(0.1) ? StepID(rawValue: UInt64(random.next(below: 20))) : batch.id,
-      phase: random.chance(0.2) ? .prefill : batch.phase, entries: entries, released: released)
+      id: id, phase: random.chance(0.2) ? .prefill : batch.phase, entries: entries, released: released,
+      follows: random.chance(0.2) ? random.pick(others) : batch.follows)
   }
 
   private static func change(_ entry: StepEntry, _ random: inout SeededRandom) -> StepEntry {
@@ -79,8 +81,8 @@ import Wire
     case 0: sequence = SequenceID(rawValue: random.next())
     case 1: position = random.pick([0, position + 1, max(0, position - 1), 250, 1 << 30, Int(Int32.max)])
     case 2: tokens = Array(repeating: 1, count: random.next(in: 1...400))
-    case 3: tokens[random.next(below: tokens.count)] = TokenID(random.pick([257, 1 << 20, .max]))
-    case 4: wanted = .logits(rows: random.next(in: 1...tokens.count))
+    case 3: tokens = tokens.dropLast() + [TokenID(random.pick([257, 1 << 20, .max]))]
+    case 4: wanted = .logits(rows: random.next(in: 1...max(1, tokens.count)))
     case 5: wanted = random.pick([.nothing, .token])
     case 6: opening = nil
     case 7: opening = SequenceOpening(sampling: strange(&random), history: [])
@@ -88,7 +90,7 @@ import Wire
     }
     if case .logits(let rows) = wanted, rows > tokens.count { wanted = .token }
     return StepEntry(
-      sequence: sequence, position: position, rowCount: tokens.count, tokens: tokens, wanted: wanted,
+      sequence: sequence, position: position, rowCount: max(1, tokens.count), tokens: tokens, wanted: wanted,
       opening: opening)
   }
 

@@ -105,7 +105,7 @@ import Wire
     socket.write(ConnectionPreface(plane: .control, version: 8).bytes)
     let (closed, error) = try here.closed()
     #expect(closed == link && error?.code == .versionMismatch)
-    #expect(error?.message.contains("version 8") == true && error?.message.contains("version 3") == true)
+    #expect(error?.message.contains("version 8") == true && error?.message.contains("version 4") == true)
     await stop()
   }
 

@@ -8,7 +8,7 @@ import Wire
 
   @Test("the preface is 8 bytes that name version and plane")
   func bytes() throws {
-    #expect(ConnectionPreface(plane: .data).bytes == Array("SHOL".utf8) + [3, 0, 2, 0])
+    #expect(ConnectionPreface(plane: .data).bytes == Array("SHOL".utf8) + [4, 0, 2, 0])
     for plane in ConnectionPlane.allCases {
       #expect(try preface(ConnectionPreface(plane: plane).bytes) == ConnectionPreface(plane: plane))
     }
@@ -18,7 +18,7 @@ import Wire
   func version() {
     let error = #expect(throws: WireError.self) { try preface(ConnectionPreface(plane: .data, version: 7).bytes) }
     #expect(error?.code == .versionMismatch)
-    #expect(error?.message.contains("version 7") == true && error?.message.contains("version 3") == true)
+    #expect(error?.message.contains("version 7") == true && error?.message.contains("version 4") == true)
   }
 
   @Test("strangers, unknown planes, reserved bits and other lengths are refused")

@@ -14,7 +14,7 @@ import Wire
     #expect(FrameHeader.byteCount == 48)
     let bytes = Self.frame
     #expect(Array(bytes[0..<4]) == Array("SHOL".utf8))
-    #expect(bytes[4...5].elementsEqual([3, 0]))
+    #expect(bytes[4...5].elementsEqual([4, 0]))
     #expect(bytes[6] == 65 && bytes[7] == 1)
     #expect(bytes[8..<12].elementsEqual([7, 0, 0, 0]))
     #expect(bytes[12..<16].elementsEqual([2, 0, 0, 0]))
@@ -69,7 +69,7 @@ import Wire
   func version() {
     let error = #expect(throws: WireError.self) { try header(forged(at: 4, [9])) }
     #expect(error?.message.contains("version 9") == true)
-    #expect(error?.message.contains("version 3") == true)
+    #expect(error?.message.contains("version 4") == true)
   }
 
   @Test("a payload that was changed is noticed")

@@ -39,7 +39,7 @@ enum Samples {
   static let entries = [
     StepEntry(
       sequence: SequenceID(rawValue: 11), position: 5, rowCount: 3, tokens: [1, 2, 300], wanted: .token,
-      opening: SequenceOpening(sampling: sampling, history: [9, 8, 7])),
+      opening: SequenceOpening(sampling: sampling, history: [9, 8, 7], endTokens: [7, 2])),
     StepEntry(
       sequence: SequenceID(rawValue: 12), position: 0, rowCount: 2, tokens: [4, 5], wanted: .logits(rows: 2)),
     StepEntry(sequence: SequenceID(rawValue: 13), position: 64, rowCount: 1, tokens: [6], wanted: .nothing),
@@ -135,6 +135,17 @@ enum Samples {
         StepStart(
           batch: StepBatch(
             id: StepID(rawValue: 99), phase: .prefill, entries: entries, released: [SequenceID(rawValue: 10)])))
+    ),
+    (
+      "stepAhead",
+      .step(
+        StepStart(
+          batch: StepBatch(
+            id: StepID(rawValue: 100), phase: .decode,
+            entries: [(11, 8), (13, 65)].map { sequence, position in
+              StepEntry(
+                sequence: SequenceID(rawValue: sequence), position: position, rowCount: 1, tokens: [], wanted: .token)
+            }, follows: StepID(rawValue: 99))))
     ),
     ("stepResult", .stepResult(StepOutcome(step: StepID(rawValue: 99), results: results))),
     (

@@ -40,7 +40,7 @@ extension CommandLineTests {
       let outcome = try RunningShoal.run(["generate", "x", "--topology", file])
       #expect(outcome.status == 69)
       #expect(outcome.errors.contains("cove"))
-      #expect(outcome.errors.contains("version 9") && outcome.errors.contains("version 3"), "\(outcome.errors)")
+      #expect(outcome.errors.contains("version 9") && outcome.errors.contains("version 4"), "\(outcome.errors)")
     }
 
     @Test("peers that cannot be reached, say nothing, or announce 2^62 bytes are given up, by name")
