@@ -100,10 +100,17 @@ extension CoordinatorCore {
 
   /// Goes on with a change when its time has come.
   mutating func advanceTransition(now: ContinuousClock.Instant) {
-    guard let change = transition, change.current.phase == .ready, let since = change.quietSince else { return }
-    guard steps.isEmpty || now >= since + configuration.timeouts.drain else { return }
+    guard let change = transition, let deadline = drainDeadline(of: change) else { return }
+    guard steps.isEmpty || now >= deadline else { return }
     interruptSteps()
     activate(change, now: now)
+  }
+
+  /// Until when a change waits for the steps under way: each has the time from when no step is started any more, or from
+  /// its own beginning if that came later, as with one that was sent ahead. nil while it does not wait for them.
+  func drainDeadline(of change: PlacementTransition) -> ContinuousClock.Instant? {
+    guard change.current.phase == .ready, let quietSince = change.quietSince else { return nil }
+    return steps.values.reduce(quietSince) { max($0, $1.startedAt) } + configuration.timeouts.drain
   }
 
   private mutating func activate(_ ready: PlacementTransition, now: ContinuousClock.Instant) {

@@ -27,9 +27,7 @@ extension CoordinatorCore {
     if case .starting = phase, transition == nil, !hasWaited { next.add(startedAt + configuration.timeouts.reach) }
     if let change = transition {
       next.add(change.deadline)
-      if change.current.phase == .ready, let since = change.quietSince {
-        next.add(since + configuration.timeouts.drain)
-      }
+      next.add(drainDeadline(of: change))
     }
     for time in apart.values { next.add(time) }
     next.add(pausedUntil)

@@ -71,8 +71,7 @@ extension Engine {
   func finishEmpty(_ progress: StepProgress, released: [SequenceID]) throws {
     steps[StepKey(step: progress.id, stage: progress.stage.index)] = nil
     guard !progress.stage.isLast else {
-      outlet?.finished(progress.id, results: progress.results)
-      return
+      return finish(progress.id, results: progress.results)
     }
     let empty = PassHandOver(
       step: progress.id, phase: progress.phase, pass: 0, passCount: 0, entries: [], released: released,
@@ -110,9 +109,14 @@ extension Engine {
     guard progress.finishedPasses == progress.passCount else { return }
     steps[StepKey(step: progress.id, stage: progress.stage.index)] = nil
     guard progress.stage.isLast else { return }
-    outlet?.finished(
-      progress.id, results: progress.passCount == 1 ? progress.results : StepResult.joined(progress.results))
-    beginFollower(of: progress.id)
+    finish(progress.id, results: progress.passCount == 1 ? progress.results : StepResult.joined(progress.results))
+  }
+
+  /// A step is through on its last host.
+  private func finish(_ step: StepID, results: [StepResult]) {
+    lastFinished = step
+    outlet?.finished(step, results: results)
+    beginFollower(of: step)
   }
 }
 

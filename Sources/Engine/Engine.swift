@@ -21,6 +21,8 @@ public final class Engine {
   var steps: [StepKey: StepProgress] = [:]
   /// Steps that wait for the end of another one, by that one.
   var followers: [StepID: StepBatch] = [:]
+  /// The last step that was through on this, its last host.
+  var lastFinished: StepID?
   /// In the order in which they arrived.
   var passes: [ActivePass] = []
   var peerDecode: [ExpertRequest] = []
@@ -107,15 +109,19 @@ public final class Engine {
   /// A step that follows one that is under way here begins when that one is through (`StepBatch.follows`).
   public func begin(_ step: StepBatch) {
     do {
-      if try postpone(step) { return }
       guard let stage = stages.first(where: { $0.layers.lowerBound == 0 }) else {
         throw EngineError(.protocolViolation, "this node does not host the first stage")
       }
-      release(step.released, in: step.id)
-      guard let filled = try fill(step) else {
-        let error = EngineError(.protocolViolation, "what step \(step.id) goes on from was not sampled here")
-        return interrupt(step.id, because: error)
+      if let before = step.follows {
+        try checkAhead(step, stage)
+        if try postpone(step, until: before) { return }
+        guard lastFinished == before else {
+          let error = EngineError(.stepDropped, "step \(before), which step \(step.id) follows, was dropped")
+          return interrupt(step.id, because: error)
+        }
       }
+      release(step.released, in: step.id)
+      let filled = try fill(step)
       for entry in filled.entries where entry.tokens.count != entry.rowCount {
         throw EngineError(
           .protocolViolation, "an entry has \(entry.tokens.count) tokens for \(entry.rowCount) rows")
@@ -170,7 +176,7 @@ public final class Engine {
   /// Forgets a step, and the one that follows it: its passes are dropped, answers to it are ignored.
   public func abandon(_ step: StepID) {
     steps = steps.filter { $0.key.step != step }
-    followers[step] = nil
+    followers = followers.filter { $0.key != step && $0.value.id != step }
     for active in passes where active.progress.id == step { retire(active) }
   }
 

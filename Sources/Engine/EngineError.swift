@@ -6,6 +6,8 @@ public struct EngineError: Error, Sendable, CustomStringConvertible {
     case forward
     /// A step, hand-over or answer does not fit what this node is doing.
     case protocolViolation
+    /// The step before this one was dropped.
+    case stepDropped
     /// More positions or sequences than the KV cache was made for.
     case capacity
     /// A node that was asked for experts is gone.

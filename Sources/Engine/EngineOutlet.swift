@@ -74,11 +74,12 @@ public protocol EngineOutlet: AnyObject {
   func refuse(_ request: ExpertRequest, because error: any Error)
   /// Sends a pass on to the host of a stage.
   func handOver(_ pass: PassHandOver, toStage stage: Int) throws
-  /// A step is through; called on the last host.
+  /// A step is through; called on the last host. The one that follows it begins after this call.
   func finished(_ step: StepID, results: [StepResult])
-  /// A step cannot be computed.
+  /// A step cannot be computed. The one that follows it is dropped too, without a call.
   func failed(_ step: StepID, because error: any Error)
-  /// A step was dropped because a node could not be reached; it may be run again from its start.
+  /// A step was dropped because a node could not be reached, or because the one that it follows was dropped; it may be
+  /// run again from its start. The one that follows it is dropped too, without a call.
   func interrupted(_ step: StepID, because error: any Error)
 }
 

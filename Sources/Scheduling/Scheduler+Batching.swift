@@ -19,15 +19,15 @@ extension Scheduler {
   }
 
   /// A step that decodes the sequences of the one in flight once more, before its tokens are known here. Not while a
-  /// prompt waits: that has its turn when the step in flight is through.
+  /// prompt waits that has its turn when the step in flight is through.
   private mutating func nextAhead() -> StepBatch? {
-    guard configuration.stageCount == 1, steps.count == 1, let before = steps.values.first?.batch,
-      before.phase == .decode, readyIDs(decoding: false).isEmpty, !firstWaitingFits
+    guard configuration.stageCount == 1, steps.count == 1, let before = steps.values.first,
+      before.batch.phase == .decode, readyIDs(decoding: false).isEmpty, !firstWaitingFits(after: before)
     else { return nil }
-    let entries = before.entries.filter { goesOn($0) }.map { entry in
+    let entries = before.batch.entries.filter { goesOn($0) }.map { entry in
       StepEntry(sequence: entry.sequence, position: entry.position + 1, rowCount: 1, tokens: [], wanted: .token)
     }
-    return entries.isEmpty ? nil : start(.decode, entries, follows: before.id)
+    return entries.isEmpty ? nil : start(.decode, entries, follows: before.batch.id)
   }
 
   /// Whether the sequence of an entry in flight wants another token after the one that comes, unless that ends it.
@@ -46,10 +46,23 @@ extension Scheduler {
     return ready.sorted { (active[$0]?.readySince ?? 0) < (active[$1]?.readySince ?? 0) }
   }
 
-  private var firstWaitingFits: Bool {
+  private var firstWaitingFits: Bool { firstWaitingFits(returning: unreleasedReservation) }
+
+  private func firstWaitingFits(returning reservation: KVBlockAccount.Reservation) -> Bool {
     guard let first = waiting.first else { return false }
     var trial = account
-    return trial.reserve(blocks: first.blocks, returning: unreleasedReservation)
+    return trial.reserve(blocks: first.blocks, returning: reservation)
+  }
+
+  /// Whether there is room for the first that waits when a step in flight is through, so far as that is known now.
+  private func firstWaitingFits(after step: InFlightStep) -> Bool {
+    guard !waiting.isEmpty else { return false }
+    var returning = unreleasedReservation
+    returning.add(step.reservation)
+    for entry in step.batch.entries where !goesOn(entry) {
+      returning.add(KVBlockAccount.Reservation(slots: 1, blocks: active[entry.sequence]?.blocks ?? 0))
+    }
+    return firstWaitingFits(returning: returning)
   }
 
   /// One stage takes all ready sequences; several share out all that decode, so that each has work.

@@ -9,7 +9,7 @@ extension Scheduler {
     for id in activeOrder { active[id]?.isOpened = false }
   }
 
-  /// Changes the number of stages, and with it of steps in flight; at least 1.
+  /// Changes the number of stages, and with it how many steps may be in flight; at least 1.
   public mutating func setStageCount(_ count: Int) {
     precondition(steps.isEmpty, "steps in flight are failed first")
     let (before, vocabularySize) = (configuration.stageCount, configuration.vocabularySize)

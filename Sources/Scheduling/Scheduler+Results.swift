@@ -65,8 +65,8 @@ extension Scheduler {
         throw SchedulingError(.badResult, "step \(batch.id) has no result for sequence \(entry.sequence)")
       }
       // What came before a step that follows may have ended a sequence; the host has then nothing to tell of it.
-      let hasEnded = batch.follows != nil && active[entry.sequence]?.hasEnded ?? true
-      if !hasEnded || result.outcome != .none { try check(result, of: entry, batch.id) }
+      let mayBeNothing = batch.follows != nil && active[entry.sequence]?.hasEnded ?? true
+      if !mayBeNothing || result.outcome != .none { try check(result, of: entry, batch.id) }
       outcomes.append(result.outcome)
     }
     return outcomes

@@ -2,7 +2,7 @@ import Tensors
 
 /// The bounds a scheduler keeps.
 public struct SchedulerConfiguration: Sendable, Hashable {
-  /// Pipeline stages; at most as many steps are in flight.
+  /// Pipeline stages; at most as many steps are in flight, and with one stage a second one that runs ahead.
   public var stageCount: Int
   /// Sequences with a KV cache at a time; more wait.
   public var sequences: Int

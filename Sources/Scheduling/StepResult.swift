@@ -8,7 +8,8 @@ public struct StepResult: Sendable, Hashable {
     case token(TokenID, logProbability: Float)
     /// Row-major `[rows, vocabulary]` logits of the entry's last `rows` positions.
     case logits(rows: Int, values: [Float])
-    /// The rows are in the KV cache; nothing was wanted of them.
+    /// The rows are in the KV cache and nothing was wanted of them; or, in a step that follows another, the sequence had
+    /// ended and nothing was computed.
     case none
   }
 

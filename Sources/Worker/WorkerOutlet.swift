@@ -129,7 +129,7 @@ final class WorkerOutlet: EngineOutlet {
   }
 
   func finished(_ step: StepID, results: [StepResult]) {
-    // From here on it is the coordinator's turn.
+    // From here on it is the coordinator's turn, unless a step that follows is here already.
     shell.meter.enter(nil)
     shell.send(.stepResult(StepOutcome(step: step, results: results)))
   }

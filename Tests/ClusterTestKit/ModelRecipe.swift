@@ -31,6 +31,8 @@ public struct ModelRecipe: Sendable, Hashable {
   public var types: [TensorRole: [QuantType]] = [:]
   /// Type of roles that `types` does not name; norms and router are float32.
   public var type = QuantType.q8_0
+  /// The token that ends an answer.
+  public var endToken = Self.vocabulary - 1
   /// Decides every weight.
   public var seed: UInt64 = 1
 
@@ -111,7 +113,7 @@ public struct ModelRecipe: Sendable, Hashable {
     let kinds = (0..<Self.vocabulary).map { $0 == Self.vocabulary - 1 ? Int64(3) : 1 }
     try writer.set("tokenizer.ggml.token_type", .array(.ints(kinds)))
     try writer.set("tokenizer.ggml.merges", .array(.strings([])), as: .string)
-    try writer.set("tokenizer.ggml.eos_token_id", .uint(UInt64(Self.vocabulary - 1)))
+    try writer.set("tokenizer.ggml.eos_token_id", .uint(UInt64(endToken)))
   }
 
   /// The 256 bytes as byte-level BPE writes them: printable ones as themselves, the others from U+0100 on.

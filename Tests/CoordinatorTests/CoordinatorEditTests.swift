@@ -276,4 +276,28 @@ struct CoordinatorEditTests {
     lab.settle()
     expect(job, "abc", 20)
   }
+
+  @Test("a step that was sent ahead has its time to end before a switch, from when the one before it is through")
+  func drainAhead() throws {
+    let lab = try Lab(nodes: three, hosts: [0])
+    let (_, job) = lab.submit(request("abc", 20))
+    lab.settle { job.tokens.count > 5 }
+    let worker = try #require(lab.worker("reef"))
+    worker.holdsSteps = true
+    lab.settle()
+    lab.edit(Lab.placement(three, hosts: [1]))
+    lab.settle()
+    lab.pass(.milliseconds(1500), by: .milliseconds(500))
+    worker.runOneHeld()
+    lab.settle()
+    lab.pass(.milliseconds(1500), by: .milliseconds(500))
+    #expect(lab.epochs == [1])
+    worker.runOneHeld()
+    lab.settle()
+    #expect(lab.epochs == [1, 2])
+    worker.holdsSteps = false
+    lab.settle()
+    expect(job, "abc", 20)
+    #expect(lab.model.gaps == 0)
+  }
 }

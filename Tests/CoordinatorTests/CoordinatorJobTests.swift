@@ -159,6 +159,26 @@ struct CoordinatorJobTests {
     #expect(job.summary?.tokens == FakeModel.answer(to: Lab.tokens("abc"), count: 10))
   }
 
+  @Test("a step that was sent ahead has its time from when the one before it is through")
+  func timeOfStepAhead() throws {
+    let lab = try Lab()
+    let worker = try #require(lab.worker("reef"))
+    let (_, job) = lab.submit(request("abc", 10))
+    lab.settle { job.tokens.count > 3 }
+    worker.holdsSteps = true
+    lab.settle()
+    lab.pass(.seconds(400), by: .seconds(10))
+    worker.runOneHeld()
+    lab.settle()
+    lab.pass(.seconds(590), by: .seconds(10))
+    #expect(lab.epochs == [1])
+    lab.pass(.seconds(20), by: .seconds(10))
+    #expect(lab.epochs == [1, 2])
+    worker.holdsSteps = false
+    lab.settle()
+    #expect(job.summary?.tokens == FakeModel.answer(to: Lab.tokens("abc"), count: 10))
+  }
+
   @Test("a lying worker is let go, and trusted again after a while; the tokens are right", arguments: 0..<8)
   func lies(kind: Int) throws {
     let lab = try Lab()

@@ -147,6 +147,13 @@ final class FakeWorker {
     return !events.isEmpty
   }
 
+  /// Runs the first of the steps that are kept back.
+  func runOneHeld() {
+    guard !heldSteps.isEmpty else { return }
+    let step = heldSteps.removeFirst()
+    run(step.batch, step.epoch)
+  }
+
   func send(_ message: ControlMessage) {
     if let link { plane.send(message, epoch: epoch, term: term, on: link) }
   }

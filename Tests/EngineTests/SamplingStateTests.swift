@@ -37,6 +37,10 @@ import Testing
         #expect(copy.history.suffix(window) == all.dropLast().suffix(window))
       }
       #expect(state.history.count <= 2 * (window + 64))
+      let known = (0..<all.count).filter { state.token(at: state.end - all.count + $0) != nil }
+      #expect(known.count >= 64 && known.last == all.count - 1 && known.allSatisfy { $0 >= min(window, 10) })
+      #expect(known.allSatisfy { state.token(at: state.end - all.count + $0) == all[$0] })
+      #expect(state.token(at: state.end) == nil && state.token(at: Int.max) == nil && state.token(at: 0) == nil)
       var copy = state
       try copy.rewind(to: copy.end - 64)
       #expect(copy.history.suffix(window) == all.dropLast(64).suffix(window))

@@ -1,7 +1,8 @@
-import Engine
 import Scheduling
 import Tensors
 import Testing
+
+@testable import Engine
 
 /// Steps that begin with tokens which the engine itself sampled, sent before these are known.
 @Suite struct StepsAheadTests {
@@ -99,6 +100,7 @@ import Testing
     bench.drain()
     bench.engine.lost(node: 1)
     #expect(bench.interruptions.map(\.step) == [StepID(rawValue: 1)] && bench.engine.isIdle)
+    #expect(bench.engine.followers.isEmpty)
     bench.begin(3, .decode, [ahead(0, at: 4)], follows: 2)
     #expect(bench.interruptions.map(\.step) == [1, 3].map(StepID.init(rawValue:)))
     // The same once more, and then right: nothing of the steps that were dropped is left.
@@ -142,7 +144,42 @@ import Testing
     #expect(bench.results[StepID(rawValue: 101)]?.count == 1 && bench.engine.isIdle)
     for position in [0, 2, 5, 1 << 30] {
       bench.begin(UInt64(200 + position), .decode, [ahead(0, at: position)], follows: 101)
-      #expect(bench.interruptions.last?.step == StepID(rawValue: UInt64(200 + position)))
+      #expect(bench.failures.last?.step == StepID(rawValue: UInt64(200 + position)))
+    }
+    bench.begin(300, .decode, [ahead(1, at: 4)], follows: 101)
+    #expect(bench.failures.last?.step == StepID(rawValue: 300) && bench.interruptions.isEmpty)
+  }
+
+  @Test("a step half of whose sequences were sampled when it was dropped is not followed")
+  func halfSampled() throws {
+    let bench = try EngineBench(model.path, rowCapacity: 1)
+    bench.begin(1, .prefill, [opened(0), opened(1)])
+    bench.drain()
+    bench.begin(2, .decode, [ahead(0, at: 3), ahead(1, at: 5)], follows: 1)
+    while bench.engine.samplingStates[SequenceID(rawValue: 0)]?.end == 4, bench.engine.runOne() {}
+    #expect(bench.engine.samplingStates[SequenceID(rawValue: 1)]?.end == 6 && !bench.engine.isIdle)
+    bench.engine.abandon(StepID(rawValue: 2))
+    bench.begin(3, .decode, [ahead(0, at: 4)], follows: 2)
+    #expect(bench.interruptions.map(\.step) == [StepID(rawValue: 3)] && bench.engine.isIdle)
+  }
+
+  @Test("a step that is abandoned while it waits is forgotten")
+  func abandonedWaiting() throws {
+    let bench = try EngineBench(model.path)
+    bench.begin(1, .prefill, [opened(0)])
+    bench.begin(2, .decode, [ahead(0, at: 3)], follows: 1)
+    bench.engine.abandon(StepID(rawValue: 2))
+    bench.drain()
+    #expect(bench.results.keys.map(\.rawValue) == [1] && bench.engine.followers.isEmpty)
+  }
+
+  @Test("a node that does not host all layers refuses, and keeps nothing")
+  func severalStages() throws {
+    for stages in [[(0, 0..<1)], [(1, 1..<2)], [(0, 0..<1), (1, 1..<2)]] {
+      let bench = try EngineBench(model.path, stages: stages)
+      bench.begin(1, .prefill, [opened(0)])
+      bench.begin(2, .decode, [ahead(0, at: 3)], follows: 1)
+      #expect(bench.failures.last?.step == StepID(rawValue: 2) && bench.engine.followers.isEmpty)
     }
   }
 }

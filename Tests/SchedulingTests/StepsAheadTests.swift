@@ -68,6 +68,42 @@ struct StepsAheadTests {
     try finish(&driver)
   }
 
+  @Test(
+    "a prompt that waits for room has its turn after the steps in flight, however that room comes", arguments: 0..<3)
+  func room(kind: Int) throws {
+    let end = SchedulerDriver.answer(to: request(1), configuration())[1]
+    var driver = SchedulerDriver(configuration(sequences: 2), seed: 1)
+    try driver.admit(request(1, tokens: kind == 0 ? 2 : 40, ends: kind == 1 ? [end] : []))
+    try driver.admit(request(2))
+    try driver.start()
+    try driver.complete(at: 0)
+    try driver.admit(request(3))
+    // The first of these steps ends the first sequence: by its length, by a token, or because it is cancelled meanwhile.
+    try driver.start()
+    #expect(driver.inFlight.count == (kind == 0 ? 1 : 2))
+    if kind == 2 { try driver.cancel(SequenceID(rawValue: 1)) }
+    while !driver.inFlight.isEmpty {
+      #expect(driver.scheduler.waitingCount == 1)
+      try driver.complete(at: 0)
+      if !driver.inFlight.isEmpty { #expect(try driver.start() == 0) }
+    }
+    try driver.start()
+    #expect(driver.inFlight.map(\.phase) == [.prefill] && driver.scheduler.waitingCount == 0)
+    try finish(&driver)
+  }
+
+  @Test("a prompt for which there is no room holds nobody up")
+  func noRoom() throws {
+    var driver = SchedulerDriver(configuration(sequences: 1), seed: 1)
+    try driver.admit(request(1))
+    try driver.admit(request(2))
+    try driver.start()
+    try driver.complete(at: 0)
+    try driver.start()
+    #expect(driver.inFlight.count == 2 && driver.scheduler.waitingCount == 1)
+    try finish(&driver)
+  }
+
   @Test("a sequence that ends under a step that ran ahead is released when that is through")
   func ends() throws {
     let end = SchedulerDriver.answer(to: request(1), configuration())[1]

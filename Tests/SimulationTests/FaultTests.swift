@@ -12,9 +12,12 @@ import Worker
 /// What the network does to a cluster, and what its users hear of it.
 @Suite struct FaultTests {
   /// A running three-node cluster in the middle of two generations.
-  static func midway(seed: UInt64) throws -> (cluster: SimulatedCluster, jobs: [SimulatedJob]) {
+  static func midway(
+    seed: UInt64, oneStage: Bool = false
+  ) throws -> (cluster: SimulatedCluster, jobs: [SimulatedJob]) {
     let model = try Models.small.get()
-    let cluster = try SimulatedCluster(model, Models.threeNodes(model, seed: seed))
+    let options = oneStage ? Models.oneStage(model, seed: seed) : Models.threeNodes(model, seed: seed)
+    let cluster = try SimulatedCluster(model, options)
     let jobs = [1, 3].map { cluster.submit(Models.requests[$0]) }
     try cluster.run { jobs.allSatisfy { $0.tokens.count >= 2 } }
     return (cluster, jobs)
@@ -32,9 +35,11 @@ import Worker
     }
   }
 
-  @Test("a worker's link cut in the middle: the jobs go on, also those to come", arguments: ["reef", "cove", "sound"])
-  func workerLink(node: String) throws {
-    let (cluster, jobs) = try Self.midway(seed: 1)
+  @Test(
+    "a worker's link cut in the middle: the jobs go on, also those to come", arguments: ["reef", "cove", "sound"],
+    [false, true])
+  func workerLink(node: String, oneStage: Bool) throws {
+    let (cluster, jobs) = try Self.midway(seed: 1, oneStage: oneStage)
     cluster.cut(cluster.coordinator.name, node)
     try cluster.run()
     try Self.expectUndisturbed(cluster, jobs)
@@ -45,9 +50,9 @@ import Worker
     expectNothingLeft(cluster)
   }
 
-  @Test("a worker killed in the middle: the others take over", arguments: ["reef", "cove", "sound"])
-  func killed(node: String) throws {
-    let (cluster, jobs) = try Self.midway(seed: 2)
+  @Test("a worker killed in the middle: the others take over", arguments: ["reef", "cove", "sound"], [false, true])
+  func killed(node: String, oneStage: Bool) throws {
+    let (cluster, jobs) = try Self.midway(seed: 2, oneStage: oneStage)
     cluster.kill(NodeID(node))
     try cluster.run()
     try Self.expectUndisturbed(cluster, jobs)

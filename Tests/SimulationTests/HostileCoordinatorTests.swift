@@ -11,9 +11,10 @@ import Wire
 /// Workers under a coordinator that sends orders and steps which make no sense: they say so and live on.
 @Suite struct HostileCoordinatorTests {
   @Test(
-    "steps that make no sense: no trap, no hang, and the next coordinator is served as ever", arguments: Seeds.upTo(20))
-  func steps(seed: UInt64) throws {
-    let (cluster, jobs) = try FaultTests.midway(seed: seed)
+    "steps that make no sense: no trap, no hang, and the next coordinator is served as ever", arguments: Seeds.upTo(20),
+    [false, true])
+  func steps(seed: UInt64, oneStage: Bool) throws {
+    let (cluster, jobs) = try FaultTests.midway(seed: seed, oneStage: oneStage)
     let random = Mutex(SeededRandom(seed: seed))
     cluster.coordinator.tampering.setMessageChange { message in
       guard case .step(let start) = message else { return [message] }

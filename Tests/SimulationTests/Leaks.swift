@@ -15,7 +15,9 @@ func expectNothingLeft(
   for worker in cluster.workers where isHonest {
     guard let engine = worker.shell.running?.engine else { continue }
     #expect(engine.isIdle, "\(worker.node) has work; \(options)", sourceLocation: sourceLocation)
-    #expect(engine.steps.isEmpty, "\(worker.node) keeps steps; \(options)", sourceLocation: sourceLocation)
+    #expect(
+      engine.steps.isEmpty && engine.followers.isEmpty, "\(worker.node) keeps steps; \(options)",
+      sourceLocation: sourceLocation)
     #expect(engine.samplingStates.isEmpty, "\(worker.node) samples; \(options)", sourceLocation: sourceLocation)
     #expect(
       engine.keyValueBlocksInUse == 0, "\(worker.node) keeps KV blocks; \(options)", sourceLocation: sourceLocation)

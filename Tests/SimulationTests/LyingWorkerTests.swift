@@ -38,17 +38,19 @@ import Wire
     StepResult(sequence: result.sequence, position: result.position, outcome: outcome)
   }
 
-  @Test("a wrong result is found out, the worker let go, and others do it right", arguments: lies.indices)
-  func results(index: Int) throws {
+  @Test(
+    "a wrong result is found out, the worker let go, and others do it right", arguments: lies.indices, [false, true])
+  func results(index: Int, oneStage: Bool) throws {
     let (name, lie) = Self.lies[index]
-    let (cluster, jobs) = try FaultTests.midway(seed: UInt64(index))
-    cluster.worker("cove")?.tampering.setMessageChange { message in
+    let (cluster, jobs) = try FaultTests.midway(seed: UInt64(index), oneStage: oneStage)
+    let host: NodeID = oneStage ? "reef" : "cove"
+    cluster.worker(host)?.tampering.setMessageChange { message in
       guard case .stepResult(let outcome) = message, !outcome.results.isEmpty else { return [message] }
       return [.stepResult(lie(outcome))]
     }
     try cluster.run()
     try FaultTests.expectUndisturbed(cluster, jobs, name)
-    #expect(wasLet(go: "cove", cluster), "\(name)")
+    #expect(wasLet(go: host, cluster), "\(name)")
     expectNothingLeft(cluster)
   }
 

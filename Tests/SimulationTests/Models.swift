@@ -56,6 +56,15 @@ enum Models {
     return options
   }
 
+  /// Three nodes and one stage, whose host is sent steps ahead; of every expert but one the others have replicas.
+  static func oneStage(_ model: SimulatedModel, seed: UInt64) -> SimulationOptions {
+    let last = model.spec.hyperparameters.expertCount - 1
+    var options = threeNodes(model, seed: seed)
+    options.placement = .init(
+      nodes: 3, [(0..<model.spec.hyperparameters.layerCount, 0, ["0-2", "1-\(last)", "3-\(last)"])])
+    return options
+  }
+
   private struct Key: Hashable {
     let model: String
     let kvType: KVType

@@ -49,6 +49,37 @@ import Testing
     #expect(try run(options).answer == alone.answer)
   }
 
+  @Test(
+    "a token that ends an answer ends it, whoever hosts what and whatever is lost; the others go on",
+    arguments: [false, true], [nil, "reef", "cove"] as [String?])
+  func ending(oneStage: Bool, lost: String?) throws {
+    let indices = [1, 3, 0]
+    let whole = try indices.map { try Models.answer($0, Models.small.get()).tokens }
+    // It comes in the middle of the first answer, and for the first time there.
+    let end = try #require(whole[0].indices.dropFirst(3).first { !whole[0].prefix($0).contains(whole[0][$0]) })
+    var recipe = ModelRecipe.small
+    recipe.endToken = Int(whole[0][end].rawValue)
+    let model = try SimulatedModel(recipe)
+    let options = oneStage ? Models.oneStage(model, seed: 3) : Models.threeNodes(model, seed: 3)
+    let cluster = try SimulatedCluster(model, options)
+    let jobs = indices.map { index in
+      var request = Models.requests[index]
+      request.ignoreEOS = false
+      return cluster.submit(request)
+    }
+    if let lost {
+      try cluster.run { jobs[0].tokens.count >= 2 }
+      cluster.kill(NodeID(lost))
+    }
+    try cluster.run()
+    for (job, tokens) in zip(jobs, whole) {
+      let cut = tokens.firstIndex(of: whole[0][end]).map { Array(tokens[...$0]) }
+      #expect(job.tokens == cut ?? tokens)
+      #expect(job.summary?.stopReason == (cut == nil ? .length : .stop))
+    }
+    expectNothingLeft(cluster)
+  }
+
   @Test("a prompt longer than the context is refused; the others go on")
   func tooLong() throws {
     let model = try Models.small.get()

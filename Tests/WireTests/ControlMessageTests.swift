@@ -80,6 +80,27 @@ import Wire
     }
   }
 
+  @Test("a step follows an earlier one only, decodes, and brings no tokens")
+  func badFollowers() throws {
+    func step(_ id: UInt64, _ phase: StepPhase, tokens: [TokenID] = [], follows before: UInt64) -> ControlMessage {
+      let entry = StepEntry(
+        sequence: SequenceID(rawValue: 1), position: 4, rowCount: 1, tokens: tokens, wanted: .token)
+      return .step(
+        StepStart(
+          batch: StepBatch(
+            id: StepID(rawValue: id), phase: phase, entries: [entry], follows: StepID(rawValue: before))))
+    }
+    let right = step(9, .decode, follows: 8)
+    #expect(try decode(.step, payload(right)) == right)
+    let wrong = [
+      step(9, .decode, follows: 9), step(9, .decode, follows: 10), step(9, .prefill, follows: 8),
+      step(9, .decode, tokens: [3], follows: 8), step(9, .decode, follows: 0),
+    ]
+    for message in wrong {
+      #expect(throws: WireError.self) { try decode(.step, payload(message)) }
+    }
+  }
+
   @Test("types of other planes are no control messages")
   func otherPlanes() {
     for type in FrameType.allCases where type.plane != .control {
