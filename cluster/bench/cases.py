@@ -152,13 +152,18 @@ def two_workers(bench):
         "two-workers", model, {"reef": PORTS[0], "cove": PORTS[1]},
         [{"layers": "0-7", "host": "reef", "experts": {"reef": "0-63", "cove": "64-127"}}])
     servers = ",".join(f"127.0.0.1:{port}" for port in PORTS[2:])
-    with two_shoals(shoal, model), ExitStack() as stack:
-        for core in (0, 1):
-            stack.enter_context(bench.native.serve(PORTS[2 + core], core))
-        two, one, theirs = bench.interleave(
-            lambda: shoal.measure(model, (), 96, threads=1, extra=["--topology", topology]),
-            lambda: shoal.measure(model, (), 96),
-            lambda: bench.native.measure(model, (), 96, threads=1, extra=["--rpc", servers, "-ngl", 99]))
+
+    # Workers and servers start anew each time, as the one process does: what memory they get decides more than the rest.
+    def workers():
+        with two_shoals(shoal, model):
+            return shoal.measure(model, (), 96, threads=1, extra=["--topology", topology])
+
+    def rpc():
+        with ExitStack() as stack:
+            for core in (0, 1):
+                stack.enter_context(bench.native.serve(PORTS[2 + core], core))
+            return bench.native.measure(model, (), 96, threads=1, extra=["--rpc", servers, "-ngl", 99])
+    two, one, theirs = bench.interleave(workers, lambda: shoal.measure(model, (), 96), rpc)
     section.rows.append(Row("decode", two["tg"], "llama.cpp's RPC", theirs["tg"], 1.6))
     section.rows.append(Row("decode", two["tg"], "one process of 2 threads", one["tg"], 0.8))
     return section
@@ -172,10 +177,12 @@ def two_stages(bench):
     topology = bench.topology(
         "two-stages", model, {"reef": PORTS[0], "cove": PORTS[1]},
         [{"layers": "0-3", "host": "reef"}, {"layers": "4-7", "host": "cove"}])
-    with two_shoals(shoal, model):
-        reports = [
-            shoal.measure(model, (), 96, threads=1, extra=["--topology", topology, "--sequences", 4], whole=True)["report"]
-            for _ in range(bench.rounds)]
+
+    def stages():
+        with two_shoals(shoal, model):
+            return shoal.measure(
+                model, (), 96, threads=1, extra=["--topology", topology, "--sequences", 4], whole=True)["report"]
+    reports = [stages() for _ in range(bench.rounds)]
     for number, name in enumerate(node["name"] for node in reports[0]["nodes"]):
         shares = [100 * report["nodes"][number]["computing_share"] for report in reports]
         section.notes.append(f"{name} computes {spread(shares, 0)} % of the time")
