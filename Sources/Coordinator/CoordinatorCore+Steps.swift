@@ -9,7 +9,8 @@ extension CoordinatorCore {
   /// How often in a row the steps of a job may be interrupted before it is given up.
   static let interruptionLimit = 100
 
-  /// Starts whatever steps can be started, also ahead of the results of others, and a reading of the counters when one is due.
+  /// Starts whatever steps can be started, also ahead of the results of others, and a reading of the counters when one
+  /// is due.
   mutating func pump(now: ContinuousClock.Instant) {
     if canStep, let host = running?.firstHost {
       while let batch = scheduler.next() {

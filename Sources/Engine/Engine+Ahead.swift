@@ -49,10 +49,7 @@ extension Engine {
       if state.endTokens.contains(token) {
         filled.ended.append(StepResult(sequence: entry.sequence, position: entry.position, outcome: .none))
       } else {
-        filled.entries.append(
-          StepEntry(
-            sequence: entry.sequence, position: entry.position, rowCount: 1, tokens: [token], wanted: .token,
-            opening: entry.opening))
+        filled.entries.append(entry.with(tokens: [token]))
       }
     }
     return filled

@@ -100,7 +100,8 @@ extension Engine {
       meter.enter(.wire)
       let handOver = PassHandOver(
         step: progress.id, phase: progress.phase, pass: active.index, passCount: progress.passCount,
-        entries: active.entries.map(\.withoutTokens), released: released, rows: UnsafePointer(active.pass.hidden),
+        entries: active.entries.map { $0.with(tokens: []) }, released: released,
+        rows: UnsafePointer(active.pass.hidden),
         rowCount: active.pass.rowCount)
       try self.handOver(handOver, toStage: progress.stage.index + 1)
     }
@@ -121,10 +122,10 @@ extension Engine {
 }
 
 extension StepEntry {
-  /// The entry without its tokens, as it travels between hosts.
-  var withoutTokens: StepEntry {
+  /// The entry with other tokens; between hosts it travels with none.
+  func with(tokens: [TokenID]) -> StepEntry {
     StepEntry(
-      sequence: sequence, position: position, rowCount: rowCount, tokens: [], wanted: wanted, opening: opening)
+      sequence: sequence, position: position, rowCount: rowCount, tokens: tokens, wanted: wanted, opening: opening)
   }
 
   /// Some of the entry's rows. A token is wanted after the last row alone; wanted logits are the entry's last rows, so

@@ -82,16 +82,19 @@ import Wire
     case 0: sequence = SequenceID(rawValue: random.next())
     case 1: position = random.pick([0, position + 1, max(0, position - 1), 250, 1 << 30, Int(Int32.max)])
     case 2: tokens = Array(repeating: 1, count: random.next(in: 1...400))
-    case 3: tokens = tokens.dropLast() + [TokenID(random.pick([257, 1 << 20, .max]))]
+    case 3 where !tokens.isEmpty:
+      tokens[random.next(below: tokens.count)] = TokenID(random.pick([257, 1 << 20, .max]))
     case 4: wanted = .logits(rows: random.next(in: 1...max(1, tokens.count)))
     case 5: wanted = random.pick([.nothing, .token])
     case 6: opening = nil
     case 7: opening = SequenceOpening(sampling: strange(&random), history: [])
     default: opening = SequenceOpening(sampling: strange(&random), history: Array(repeating: 300_000, count: 70))
     }
-    if case .logits(let rows) = wanted, rows > tokens.count { wanted = .token }
+    // A step that follows another brings one row without a token.
+    let rowCount = max(1, tokens.count)
+    if case .logits(let rows) = wanted, rows > rowCount { wanted = .token }
     return StepEntry(
-      sequence: sequence, position: position, rowCount: max(1, tokens.count), tokens: tokens, wanted: wanted,
+      sequence: sequence, position: position, rowCount: rowCount, tokens: tokens, wanted: wanted,
       opening: opening)
   }
 

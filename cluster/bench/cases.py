@@ -159,9 +159,7 @@ def two_workers(bench):
             return shoal.measure(model, (), 96, threads=1, extra=["--topology", topology])
 
     def rpc():
-        with ExitStack() as stack:
-            for core in (0, 1):
-                stack.enter_context(bench.native.serve(PORTS[2 + core], core))
+        with one_a_core(lambda core: bench.native.serve(PORTS[2 + core], core)):
             return bench.native.measure(model, (), 96, threads=1, extra=["--rpc", servers, "-ngl", 99])
     two, one, theirs = bench.interleave(workers, lambda: shoal.measure(model, (), 96), rpc)
     section.rows.append(Row("decode", two["tg"], "llama.cpp's RPC", theirs["tg"], 1.6))
@@ -256,9 +254,14 @@ def warm_start(bench):
 
 def two_shoals(shoal, model):
     """Two workers of one thread, each on a core of its own."""
+    return one_a_core(lambda core: shoal.serve(PORTS[core], model.parent, core=core))
+
+
+def one_a_core(serve):
+    """Starts what `serve` makes for each of the two cores; both end with the `with`, or at once when one cannot start."""
     with ExitStack() as stack:
         for core in (0, 1):
-            stack.enter_context(shoal.serve(PORTS[core], model.parent, core=core))
+            stack.enter_context(serve(core))
         return stack.pop_all()
 
 
